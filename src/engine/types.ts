@@ -2,7 +2,10 @@
  * The engine's public vocabulary: lanes, what they generate, and what they cost. Strategies are written on this file
  * and nothing else, so that they run on any implementation of it.
  */
+import type { DeviceProfile } from '../gpu/profile.ts';
 import type { CostByClass } from '../ledger/cost.ts';
+
+export type { DeviceProfile };
 
 export type TokenIds = readonly number[] | Uint32Array;
 
@@ -104,16 +107,6 @@ export interface KvCapacity {
   readonly maxContext: number;
   /** Most lanes that can run in one step. */
   readonly maxLanes: number;
-}
-
-/** What runs the model. Plain data. */
-export interface DeviceProfile {
-  /** e.g. "NVIDIA H200 (Vulkan)", "SwiftShader (software)". */
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly software: boolean;
-  readonly features: { readonly f16: boolean; readonly subgroups: boolean; readonly timestamps: boolean };
 }
 
 export interface Engine {

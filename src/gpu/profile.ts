@@ -1,0 +1,48 @@
+/** Who the GPU is and what it can do, as plain data. */
+export interface DeviceProfile {
+  /** For people, e.g. "NVIDIA H200", "SwiftShader (software)". */
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** True for drivers that run on the CPU: correct, and no measure of a GPU. */
+  readonly software: boolean;
+  readonly features: { readonly f16: boolean; readonly subgroups: boolean; readonly timestamps: boolean };
+  /** Limits the device was opened with, in bytes and counts: the adapter's own. */
+  readonly limits: {
+    readonly maxBufferSize: number;
+    readonly maxStorageBufferBindingSize: number;
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxComputeInvocationsPerWorkgroup: number;
+    readonly maxComputeWorkgroupsPerDimension: number;
+  };
+}
+
+/** Adapters that are a CPU in disguise, by what their drivers call themselves. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i;
+
+export function describeDevice(adapter: GPUAdapter, device: GPUDevice): DeviceProfile {
+  const { vendor, architecture, description, device: deviceName } = adapter.info;
+  const words = [vendor, architecture, deviceName, description].join(' ');
+  const fallback = (adapter.info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+  const software = fallback || SOFTWARE.test(words);
+  const base = description || deviceName || [vendor, architecture].filter(Boolean).join(' ') || 'unnamed GPU';
+  const { limits } = device;
+  return {
+    name: software && !/software/i.test(base) ? `${base} (software)` : base,
+    vendor,
+    architecture,
+    software,
+    features: {
+      f16: device.features.has('shader-f16'),
+      subgroups: device.features.has('subgroups' as GPUFeatureName),
+      timestamps: device.features.has('timestamp-query'),
+    },
+    limits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+      maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+      maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    },
+  };
+}

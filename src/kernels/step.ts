@@ -1,0 +1,126 @@
+/**
+ * What one engine step looks like to the kernels: a list of rows, ragged over lanes, written to GPU buffers once; every
+ * kernel of the step reads the same buffers, so its bind groups never change.
+ */
+import type { Gpu, Grid, Kernel } from '../gpu/index.ts';
+import { Recorder } from '../gpu/index.ts';
+import type { CostClass } from '../ledger/cost.ts';
+import { type Share, StepCosts } from '../ledger/step-costs.ts';
+
+/** Tokens a page holds; also the height of a block of transposed keys. Mirrored in shaders by the constant PAGE. */
+export const PAGE_SIZE = 16;
+/** Pages that one work item of the decode attention covers. Fixed, so that a lane's sums never depend on the batch. */
+export const SPLIT_PAGES = 8;
+/** Query rows of one lane that one workgroup of the prefill attention serves. */
+export const PREFILL_TILE = 8;
+
+/** Set in `Row.token`: the token is what the lane in slot `token & 0xffff` sampled last, which only the GPU knows. */
+export const FROM_LANE = 0x80000000;
+/** `Row.kvSlot` of a row whose keys and values are in the cache already. */
+export const NO_WRITE = 0xffffffff;
+
+/** Host-known numbers of a step. Tokens "attended" include the row's own. */
+export interface StepShape {
+  /** All rows. Rows 0 … decodeRows−1 go to the decode attention, the rest, grouped by lane, to the prefill attention. */
+  rows: number;
+  decodeRows: number;
+  /** Work items (row, split) of the decode attention. */
+  decodeItems: number;
+  /** Σ over decode rows of tokens attended. */
+  decodeTokens: number;
+  /** Query tiles of the prefill attention. */
+  prefillTiles: number;
+  /** Σ over prefill rows of tokens attended. */
+  prefillPairs: number;
+  /** Σ over prefill tiles of KV tokens read (the longest row of each). */
+  prefillTokens: number;
+  /** Rows whose logits are wanted. */
+  logitRows: number;
+  /** Draws from those logits. */
+  samples: number;
+}
+
+/** u32 words of the step header (`Step` in shaders/lib/step.wesl). */
+export const STEP_HEADER_WORDS = 8;
+
+/** Capacities the step buffers are allocated for. */
+export interface StepLimits {
+  maxRows: number;
+  maxItems: number;
+  maxLogitRows: number;
+  maxSamples: number;
+  /** Lane slots: places for per-lane state on the GPU. */
+  slots: number;
+  /** Pages a lane's block table has room for. */
+  maxPagesPerLane: number;
+}
+
+/**
+ * The GPU buffers of a step and of the lanes. u32 unless said otherwise; layouts as in shaders/lib/step.wesl.
+ * - `header` uniform: rows, decodeRows, decodeItems, prefillTiles, logitRows, samples, 0, 0
+ * - `rows` [maxRows] × (slot, position, token, kvSlot)
+ * - `items` [maxItems] × (row, split): decode attention work
+ * - `rowSplits` [maxRows] × (first item, item count)
+ * - `tiles` [maxRows] × (first row, row count, slot, position of the first row): prefill attention work
+ * - `logitRows` [maxLogitRows]: row index of each logits row
+ * - `samples` [maxSamples] × (logits row, slot, target token, flags)
+ * - `blockTables` [slots][maxPagesPerLane]: physical page of each logical page
+ * - `laneTokens` [slots]: the token each lane sampled last
+ */
+export interface StepBuffers {
+  header: GPUBuffer;
+  rows: GPUBuffer;
+  items: GPUBuffer;
+  rowSplits: GPUBuffer;
+  tiles: GPUBuffer;
+  logitRows: GPUBuffer;
+  samples: GPUBuffer;
+  blockTables: GPUBuffer;
+  laneTokens: GPUBuffer;
+}
+
+const UNIFORM = 0x40 | 0x08;
+
+export function createStepBuffers(gpu: Gpu, limits: StepLimits): StepBuffers {
+  const words = (label: string, count: number) => gpu.buffer(label, count * 4);
+  return {
+    header: gpu.buffer('step header', STEP_HEADER_WORDS * 4, UNIFORM),
+    rows: words('step rows', limits.maxRows * 4),
+    items: words('step items', limits.maxItems * 2),
+    rowSplits: words('step row splits', limits.maxRows * 2),
+    tiles: words('step tiles', limits.maxRows * 4),
+    logitRows: words('step logit rows', limits.maxLogitRows),
+    samples: words('step samples', limits.maxSamples * 4),
+    blockTables: words('block tables', limits.slots * limits.maxPagesPerLane),
+    laneTokens: words('lane tokens', limits.slots),
+  };
+}
+
+/** Records the dispatches of a step together with what each costs. */
+export class StepRecorder {
+  readonly recorder: Recorder;
+  readonly costs = new StepCosts();
+
+  constructor(gpu: Gpu) {
+    this.recorder = new Recorder(gpu);
+  }
+
+  begin(label: string, timestamps?: GPUComputePassTimestampWrites): void {
+    this.costs.reset();
+    this.recorder.begin(label, timestamps);
+  }
+
+  /** One dispatch and its cost: FLOPs and bytes of class `kind`, split over lanes by `share`. */
+  dispatch(
+    kernel: Kernel,
+    bindings: GPUBindGroup,
+    grid: Grid,
+    kind: CostClass,
+    share: Share,
+    flops: number,
+    bytes: number,
+  ): void {
+    this.recorder.dispatch(kernel, bindings, grid);
+    this.costs.add(share, kind, flops, bytes);
+  }
+}
