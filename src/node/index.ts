@@ -1,0 +1,1 @@
+export { type NodeGpu, type NodeGpuOptions, openNodeGpu } from './gpu.ts';
