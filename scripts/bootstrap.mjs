@@ -54,7 +54,7 @@ export function isInstalled(folder = root) {
     const found = present[path];
     // Optional packages are those of other platforms, mostly; npm leaves them out.
     if (!found) return Boolean(entry.optional || entry.devOptional || entry.peer);
-    return found.version === entry.version && found.integrity === entry.integrity;
+    return found.version === entry.version;
   });
 }
 
@@ -67,20 +67,22 @@ function isAlive(pid) {
   }
 }
 
-/** Takes the lock, or says by false that a living process has it. */
+/** Takes the lock. @returns false when a living process has it. */
 function takeLock() {
   mkdirSync(dirname(LOCK), { recursive: true });
-  try {
-    mkdirSync(LOCK);
-  } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
-    const owner = Number(readJson(join(LOCK, 'owner.json')));
-    const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
-    if (owner ? !isAlive(owner) : age > ORPHAN_MS) rmSync(LOCK, { recursive: true, force: true });
-    return false;
+  for (;;) {
+    try {
+      mkdirSync(LOCK);
+      writeFileSync(join(LOCK, 'owner.json'), String(process.pid));
+      return true;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      const owner = Number(readJson(join(LOCK, 'owner.json')));
+      const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+      if (owner ? isAlive(owner) : age < ORPHAN_MS) return false;
+      rmSync(LOCK, { recursive: true, force: true });
+    }
   }
-  writeFileSync(join(LOCK, 'owner.json'), String(process.pid));
-  return true;
 }
 
 /** How to run npm: the one that runs this script, else the one on the PATH. */
@@ -101,19 +103,23 @@ async function install() {
       await new Promise((resolve) => setTimeout(resolve, 250));
       continue;
     }
-    try {
-      if (isInstalled()) return;
-      say('Installing the dependencies (npm ci); this happens once.');
-      const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
-      const { status, error } = npm(args, { stdio: ['ignore', 2, 2] });
-      if (error) fail(`npm did not start: ${error.message}. It comes with Node; check that it is on the PATH.`);
-      if (status !== 0) fail(`npm ci failed with exit code ${status}; see above. Without a network it cannot work.`);
-      if (!isInstalled())
-        fail('npm ci left packages out that package-lock.json asks for. Delete node_modules and try again.');
-    } finally {
-      rmSync(LOCK, { recursive: true, force: true });
-    }
+    // Another process may have installed between the look and the lock.
+    const trouble = isInstalled() ? null : runInstall();
+    rmSync(LOCK, { recursive: true, force: true });
+    if (trouble) fail(trouble);
   }
+}
+
+/** @returns what went wrong, as a sentence, or null. */
+function runInstall() {
+  say('Installing the dependencies (npm ci); this happens once.');
+  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
+  const { status, error } = npm(args, { stdio: ['ignore', 2, 2] });
+  if (error) return `npm did not start: ${error.message}. It comes with Node; check that it is on the PATH.`;
+  if (status !== 0) return `npm ci failed with exit code ${status}; see above. It needs the network.`;
+  if (!isInstalled())
+    return 'npm ci left packages out that package-lock.json asks for. Delete node_modules and try again.';
+  return null;
 }
 
 checkNode();
