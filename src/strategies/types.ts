@@ -11,7 +11,10 @@ export interface LaneEvent {
   lane: number;
   seed: number;
 }
-/** One token of a lane. `part` says where it belongs; `forced` marks tokens put there by the strategy, not sampled. */
+/**
+ * One token of a lane. `part` says where it belongs; `forced` marks tokens put there by the strategy, not sampled, whose
+ * `logprob` is 0. The closing marker itself has no text: the texts of the parts add up to the reasoning and the answer.
+ */
 export interface LaneTokenEvent {
   type: 'token';
   lane: number;
@@ -111,9 +114,11 @@ export interface StrategyContext {
   signal?: AbortSignal;
 }
 
-/** The tokens around thinking. `open` is null where the chat template opens it already, or the model does not think. */
+/** The tokens around thinking. */
 export interface ThinkingDialect {
   readonly thinks: boolean;
+  /** Whether the chat template opens the thinking; otherwise the model writes the opening marker itself, or skips it. */
+  readonly opened: boolean;
   /** The token(s) that end the thinking, with whatever text the model was trained to put around them when forced. */
   readonly close: string;
   /** The bare marker, e.g. "</think>". */

@@ -1,0 +1,189 @@
+/**
+ * The course of every run that ends in one answer: prompt read once, lanes forked, candidates run side by side, one
+ * chosen. Strategies that differ only in how many lanes, and in who chooses, are this with other arguments.
+ */
+import type { Lane, LedgerSnapshot } from '../engine/types.ts';
+import { abortedError, throwIfAborted } from '../errors.ts';
+import { type CandidateStreamEvent, runCandidate } from './candidate.ts';
+import { checkContext } from './check.ts';
+import { merge } from './merge.ts';
+import type { Selection, Selector } from './select.ts';
+import type { Answer, Candidate, CostEvent, PruneEvent, ReasoningEvent, StrategyContext } from './types.ts';
+import { sumSnapshots } from './usage.ts';
+
+export interface ConductPlan {
+  /** One lane per seed. */
+  readonly seeds: readonly number[];
+  readonly select: Selector['select'];
+  /** Asked whenever a candidate ended; a reason prunes the lanes still running. Absent: every lane runs to its end. */
+  readonly settled?: Selector['settled'];
+}
+
+/** Cost events come at most this often, in milliseconds; a panel cannot show more. */
+const COST_INTERVAL = 100;
+
+/** The lanes of one run, what they cost, and the means to stop them. */
+class Run {
+  readonly lanes: readonly Lane[];
+  readonly #controllers: readonly AbortController[];
+  readonly #pruned = new Set<number>();
+  readonly #prefill: LedgerSnapshot;
+  readonly #started: number;
+
+  private constructor(lanes: readonly Lane[], prefill: LedgerSnapshot, started: number) {
+    this.lanes = lanes;
+    this.#prefill = prefill;
+    this.#started = started;
+    this.#controllers = lanes.map(() => new AbortController());
+  }
+
+  /** Reads the prompt once and forks `count` lanes off it. */
+  static async start(context: StrategyContext, count: number): Promise<Run> {
+    const { engine, prompt, dialect, thinking, answer, signal } = context;
+    const started = performance.now();
+    const spent = dialect.thinks ? thinking.maxTokens + engine.encode(dialect.close).length : 0;
+    const length = prompt.length + spent + answer.maxTokens;
+    engine.admit({ lanes: count, shared: prompt.length, length });
+    const root = engine.open();
+    try {
+      await root.append(prompt);
+      throwIfAborted(signal, 'The run');
+      const prefill = root.ledger.snapshot();
+      return new Run(root.fork(count), prefill, started);
+    } finally {
+      root.dispose();
+    }
+  }
+
+  candidates(context: StrategyContext, seeds: readonly number[]) {
+    return this.lanes.map((lane, index) =>
+      runCandidate(context, {
+        lane,
+        index,
+        seed: seeds[index] as number,
+        signal: (this.#controllers[index] as AbortController).signal,
+        pruned: () => this.#pruned.has(index),
+      }),
+    );
+  }
+
+  prune(index: number): void {
+    this.#pruned.add(index);
+    this.#controllers[index]?.abort();
+  }
+
+  readonly stop = (): void => {
+    for (const controller of this.#controllers) controller.abort();
+  };
+
+  cost(): CostEvent {
+    const lanes = this.lanes.map((lane) => lane.ledger.snapshot());
+    const seconds = (performance.now() - this.#started) / 1000;
+    return { type: 'cost', lanes, total: sumSnapshots([this.#prefill, ...lanes]), seconds };
+  }
+
+  dispose(): void {
+    for (const lane of this.lanes) lane.dispose();
+  }
+}
+
+function answerOf(context: StrategyContext, chosen: Selection, candidates: Candidate[], cost: CostEvent): Answer {
+  const best = chosen.lane === null ? undefined : candidates[chosen.lane];
+  return {
+    text: best?.answer ?? '',
+    reasoning: best?.reasoning ?? '',
+    chosen: chosen.lane,
+    reason: chosen.reason,
+    candidates,
+    usage: {
+      promptTokens: context.prompt.length,
+      completionTokens: candidates.reduce((sum, candidate) => sum + candidate.tokens, 0),
+      ledger: cost.total,
+      seconds: cost.seconds,
+    },
+  };
+}
+
+/** Passes on what the lanes do, with costs in between; ends when every lane has. */
+async function* watch(
+  run: Run,
+  merged: AsyncGenerator<CandidateStreamEvent, Candidate[], undefined>,
+  settled: Selector['settled'] | undefined,
+): AsyncGenerator<ReasoningEvent, Candidate[], undefined> {
+  const running = new Set(run.lanes.keys());
+  const ended: Candidate[] = [];
+  let open = true;
+  let costAt = performance.now();
+  for (;;) {
+    const next = await merged.next();
+    if (next.done) return next.value;
+    yield next.value;
+    if (next.value.type === 'candidate') {
+      const { lane, candidate } = next.value;
+      running.delete(lane);
+      ended.push(candidate);
+      const { verdict } = candidate;
+      if (verdict) yield { type: 'score', lane, score: verdict.correct ? 1 : 0, verdict };
+      const reason = open && running.size > 0 ? (settled?.(ended, running.size) ?? null) : null;
+      if (reason !== null) {
+        open = false;
+        for (const other of running) {
+          run.prune(other);
+          yield { type: 'prune', lane: other, reason } satisfies PruneEvent;
+        }
+      }
+    }
+    if (performance.now() - costAt >= COST_INTERVAL) {
+      costAt = performance.now();
+      yield run.cost();
+    }
+  }
+}
+
+/**
+ * Runs all lanes and chooses. Every lane's events come in the order `lane`, `token` …, `candidate` (a `prune` may come
+ * between), then `score` with the verdict where there is a verifier; after all of them `score`s by vote or
+ * log-probability where the selector goes by those, `select`, the last `cost` and `done`.
+ *
+ * An abort ends every lane within one step, and the run then concludes with what there is: lanes that had ended are
+ * chosen from, the others are candidates with `finish: 'abort'`, so that nothing generated is lost.
+ *
+ * @throws ReckonError `bad-option` or `over-capacity` before anything runs; `aborted` only when the signal fired before
+ * the first token; otherwise what the engine throws. All lanes are disposed in every case, also when the reader leaves.
+ */
+export async function* conduct(
+  context: StrategyContext,
+  plan: ConductPlan,
+): AsyncGenerator<ReasoningEvent, Answer, undefined> {
+  checkContext(context);
+  const { signal } = context;
+  throwIfAborted(signal, 'The run');
+  const run = await Run.start(context, plan.seeds.length);
+  const merged = merge(run.candidates(context, plan.seeds), run.stop);
+  signal?.addEventListener('abort', run.stop, { once: true });
+  // The signal may have fired while the lanes were being forked, before anybody listened.
+  if (signal?.aborted) run.stop();
+  try {
+    const candidates = yield* watch(run, merged, plan.settled);
+    if (signal?.aborted && candidates.every((candidate) => candidate.tokens === 0)) {
+      throw abortedError('The run', signal);
+    }
+    const chosen = plan.select(candidates);
+    for (const { lane, score } of chosen.scores) {
+      const verdict = candidates[lane]?.verdict;
+      yield verdict ? { type: 'score', lane, score, verdict } : { type: 'score', lane, score };
+    }
+    if (chosen.lane !== null) yield { type: 'select', lane: chosen.lane, reason: chosen.reason };
+    const cost = run.cost();
+    yield cost;
+    const answer = answerOf(context, chosen, candidates, cost);
+    yield { type: 'done', answer };
+    return answer;
+  } finally {
+    signal?.removeEventListener('abort', run.stop);
+    run.stop();
+    // Lanes must be idle before they are disposed.
+    await merged.return([]);
+    run.dispose();
+  }
+}
