@@ -32,9 +32,14 @@ if (!answer.ok) fail(`The page at ${url} answers ${answer.status} ${answer.statu
 process.stdout.write(`Reckon is running at ${url}\n`);
 say('Ctrl+C ends it.');
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
-    server.httpServer.close(() => process.exit(0));
-    server.httpServer.closeAllConnections?.();
-  });
+function stop() {
+  server.httpServer.close(() => process.exit(0));
+  server.httpServer.closeAllConnections?.();
+}
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop);
+
+// npm does not pass every signal on: when it is ended, this must not serve on as an orphan.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event === 'start') {
+  setInterval(() => process.ppid !== parent && stop(), 500).unref();
 }

@@ -1,0 +1,47 @@
+/** What the GPU tests need of the system: two browsers and a software GPU for the second. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { say } from '../bootstrap.mjs';
+
+function onPath(...names) {
+  return names.some((name) =>
+    (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name))),
+  );
+}
+
+function hasLavapipe() {
+  const folder = '/usr/share/vulkan/icd.d';
+  return existsSync(folder) && readdirSync(folder).some((name) => name.startsWith('lvp_icd'));
+}
+
+/** Debian packages that are missing here. */
+function missingPackages() {
+  const missing = [];
+  if (!process.env.CHROMIUM && !onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'))
+    missing.push('chromium');
+  if (!process.env.FIREFOX && !onPath('firefox-esr', 'firefox')) missing.push('firefox-esr');
+  if (!hasLavapipe()) missing.push('mesa-vulkan-drivers');
+  return missing;
+}
+
+/**
+ * Installs what the GPU tests need where that can be done (root, apt), and says what to install where not. Never ends
+ * the run: tests that lack something fail by themselves and say so.
+ */
+export function ensureBrowsers() {
+  if (process.platform !== 'linux') return;
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+    say(`Missing for the GPU tests, which will fail: ${missing.join(', ')}. On Debian or Ubuntu: sudo ${command}`);
+    return;
+  }
+  say(`Installing for the GPU tests: ${missing.join(', ')}.`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const apt = (...args) => spawnSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 2], env }).status === 0;
+  // Stale package lists still install at times, so a failing update alone is no reason to give up.
+  apt('update');
+  if (!apt('install', '-y', '--no-install-recommends', ...missing)) say(`That failed: ${command}`);
+}
