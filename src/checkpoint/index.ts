@@ -1,0 +1,26 @@
+/** The checkpoint room's door, for browser and Node alike; `node.ts` has what only Node can do. */
+export {
+  KNOWN_ARCHITECTURES,
+  type ModelConfig,
+  modelConfigJson,
+  parseModelConfig,
+} from './config.ts';
+export { filesSource } from './files-source.ts';
+export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
+export {
+  bf16ToNumber,
+  decodeWeights,
+  f16ToNumber,
+  numberToBf16,
+  numberToF16,
+  WEIGHT_BYTES,
+  type WeightDType,
+} from './numbers.ts';
+export { type SafetensorsHeader, type TensorInfo, weightDType } from './safetensors.ts';
+export { MODEL_SHAPES, modelShape, type ShapeName } from './shapes.ts';
+export { type CheckpointTensors, readTensorIndex } from './shards.ts';
+export { type CheckpointSource, isMissingFile, type ReadOptions } from './source.ts';
+export { type LoadProgress, type StreamOptions, streamTensors, type TensorChunk } from './stream.ts';
+export { type SyntheticOptions, syntheticSource } from './synthetic.ts';
+export { checkTensors, type ExpectedTensor, expectedTensors, parameterCount } from './tensors.ts';
+export { type UrlSourceOptions, urlSource } from './url-source.ts';

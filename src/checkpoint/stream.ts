@@ -1,0 +1,139 @@
+/** Weights, streamed: one sequential read per file, in pieces that a GPU upload can take as they come. */
+import { checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
+import { ByteReader } from './byte-reader.ts';
+import type { ModelConfig } from './config.ts';
+import { WEIGHT_BYTES, type WeightDType } from './numbers.ts';
+import { quoted, type TensorInfo, weightDType } from './safetensors.ts';
+import { type CheckpointTensors, readTensorIndex } from './shards.ts';
+import type { CheckpointSource } from './source.ts';
+import { checkTensors, expectedTensors } from './tensors.ts';
+
+/** A piece of a tensor: whole rows where a row fits into a piece, otherwise whole elements. */
+export interface TensorChunk {
+  readonly name: string;
+  readonly dtype: WeightDType;
+  readonly shape: readonly number[];
+  /** Its own buffer from offset 0: views of wider types are aligned. The receiver may keep it. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Byte of the tensor at which the piece begins; a multiple of 4. */
+  readonly start: number;
+  /** The tensor ends with this piece. */
+  readonly last: boolean;
+}
+
+/** How far a load is: bytes of the tensors that the model needs. */
+export interface LoadProgress {
+  readonly loaded: number;
+  readonly total: number;
+  readonly file: string;
+  readonly tensor: string;
+}
+
+export interface StreamOptions {
+  signal?: AbortSignal;
+  onProgress?: (progress: LoadProgress) => void;
+  /** Most bytes in a piece. Default 4 MiB; at least 16. */
+  chunkBytes?: number;
+  /** The checkpoint's headers, where they have been read already. */
+  index?: CheckpointTensors;
+}
+
+/** Bytes to read per piece: as many whole rows as fit, such that every piece begins at a multiple of 4 bytes. */
+function pieceBytes(tensor: TensorInfo, elementBytes: number, chunkBytes: number): number {
+  const rowElements = tensor.shape.slice(1).reduce((product, size) => product * size, 1);
+  const row = rowElements * elementBytes;
+  const unit = row % 4 === 0 ? row : row * 2;
+  return unit > 0 && unit <= chunkBytes ? chunkBytes - (chunkBytes % unit) : chunkBytes - (chunkBytes % 4);
+}
+
+/** Tensors of one file that lie close enough to be read in one go. */
+function runsOf(tensors: readonly TensorInfo[], maxGap: number): TensorInfo[][] {
+  const runs: TensorInfo[][] = [];
+  for (const tensor of tensors) {
+    const run = runs.at(-1);
+    const previous = run?.at(-1);
+    if (run && previous && tensor.start - previous.end <= maxGap) run.push(tensor);
+    else runs.push([tensor]);
+  }
+  return runs;
+}
+
+/**
+ * Streams the tensors that `config` asks for, in file order. Everything is checked before the first byte of weights is
+ * read. Host memory: a piece and one chunk of the source's stream. Leaving the iteration cancels the read.
+ * @throws ReckonError `bad-checkpoint` (also when the data end early), `network`, `aborted` (within a piece).
+ */
+export async function* streamTensors(
+  source: CheckpointSource,
+  config: ModelConfig,
+  options: StreamOptions = {},
+): AsyncGenerator<TensorChunk, void, undefined> {
+  const { signal, onProgress } = options;
+  const chunkBytes = checkNumber('chunkBytes', options.chunkBytes ?? 4 << 20, { min: 16, max: 1 << 30, integer: true });
+  const what = `Loading ${source.name}`;
+  throwIfAborted(signal, what);
+  const index = options.index ?? (await readTensorIndex(source, signal ? { signal } : {}));
+  throwIfAborted(signal, what);
+  checkTensors(index.tensors, config);
+  const wanted = new Set(expectedTensors(config).map(({ name }) => index.tensors.get(name)));
+  let total = 0;
+  for (const tensor of wanted) total += tensor ? tensor.end - tensor.start : 0;
+
+  let loaded = 0;
+  for (const { file, tensors } of index.files) {
+    const needed = tensors.filter((tensor) => wanted.has(tensor) && tensor.end > tensor.start);
+    for (const run of runsOf(needed, chunkBytes)) {
+      const [start, end] = [run[0]!.start, run.at(-1)!.end];
+      const reader = new ByteReader(
+        await source.open(file, { start, end, ...(signal ? { signal } : {}) }),
+        what,
+        signal,
+      );
+      try {
+        let position = start;
+        for (const tensor of run) {
+          position += await reader.skip(tensor.start - position);
+          for await (const chunk of pieces(reader, tensor, position, chunkBytes)) {
+            loaded += chunk.bytes.length;
+            onProgress?.({ loaded, total, file, tensor: tensor.name });
+            yield chunk;
+            throwIfAborted(signal, what);
+          }
+          position = tensor.end;
+        }
+      } finally {
+        await reader.close();
+      }
+    }
+  }
+}
+
+async function* pieces(
+  reader: ByteReader,
+  tensor: TensorInfo,
+  position: number,
+  chunkBytes: number,
+): AsyncGenerator<TensorChunk, void, undefined> {
+  const { name, shape, file } = tensor;
+  const dtype = weightDType(tensor);
+  const size = tensor.end - tensor.start;
+  const step = pieceBytes(tensor, WEIGHT_BYTES[dtype], chunkBytes);
+  let got = position - tensor.start;
+  for (let start = 0; start < size; start += step) {
+    const bytes = new Uint8Array(Math.min(step, size - start));
+    if (got >= start) got = start + (await reader.fill(bytes));
+    const expected = start + bytes.length;
+    if (got < expected) {
+      const missing = size - got;
+      throw new ReckonError(
+        'bad-checkpoint',
+        `${file} ended ${missing} bytes before the end of ${quoted(name)} (${size} bytes).`,
+        {
+          hint: 'The file is cut short: download it again.',
+          details: { file, tensor: name, missing, bytes: size },
+        },
+      );
+    }
+    yield { name, dtype, shape, bytes, start, last: expected === size };
+  }
+}

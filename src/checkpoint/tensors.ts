@@ -1,0 +1,89 @@
+/** Which tensors a config asks for, by their Hugging Face names, and whether a checkpoint has them. */
+import { ReckonError } from '../errors.ts';
+import type { ModelConfig } from './config.ts';
+import { quoted, type TensorInfo, weightDType } from './safetensors.ts';
+
+export interface ExpectedTensor {
+  readonly name: string;
+  /** Matrices are [outputs, inputs]. */
+  readonly shape: readonly number[];
+}
+
+const NAMED_IN_MESSAGE = 5;
+
+/** All tensors of a model, embedding first, then layer by layer, final norm and head last. */
+export function expectedTensors(config: ModelConfig): ExpectedTensor[] {
+  const { hiddenSize, intermediateSize, headDim, vocabSize } = config;
+  const queries = config.heads * headDim;
+  const keys = config.kvHeads * headDim;
+  const tensors: ExpectedTensor[] = [];
+  const add = (name: string, ...shape: number[]) => void tensors.push({ name, shape });
+
+  add('model.embed_tokens.weight', vocabSize, hiddenSize);
+  for (let layer = 0; layer < config.layers; layer++) {
+    const prefix = `model.layers.${layer}.`;
+    add(`${prefix}input_layernorm.weight`, hiddenSize);
+    add(`${prefix}self_attn.q_proj.weight`, queries, hiddenSize);
+    add(`${prefix}self_attn.k_proj.weight`, keys, hiddenSize);
+    add(`${prefix}self_attn.v_proj.weight`, keys, hiddenSize);
+    if (config.qkvBias) {
+      add(`${prefix}self_attn.q_proj.bias`, queries);
+      add(`${prefix}self_attn.k_proj.bias`, keys);
+      add(`${prefix}self_attn.v_proj.bias`, keys);
+    }
+    if (config.qkNorm) {
+      add(`${prefix}self_attn.q_norm.weight`, headDim);
+      add(`${prefix}self_attn.k_norm.weight`, headDim);
+    }
+    add(`${prefix}self_attn.o_proj.weight`, hiddenSize, queries);
+    add(`${prefix}post_attention_layernorm.weight`, hiddenSize);
+    add(`${prefix}mlp.gate_proj.weight`, intermediateSize, hiddenSize);
+    add(`${prefix}mlp.up_proj.weight`, intermediateSize, hiddenSize);
+    add(`${prefix}mlp.down_proj.weight`, hiddenSize, intermediateSize);
+  }
+  add('model.norm.weight', hiddenSize);
+  if (!config.tiedEmbeddings) add('lm_head.weight', vocabSize, hiddenSize);
+  return tensors;
+}
+
+/** Parameters of a model: elements of all its tensors. */
+export function parameterCount(config: ModelConfig): number {
+  return expectedTensors(config).reduce(
+    (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+    0,
+  );
+}
+
+/**
+ * Holds a checkpoint against its config. Tensors beyond those expected are ignored.
+ * @throws ReckonError `bad-checkpoint` naming up to five tensors that are missing or misshapen, and how many more there are;
+ *   or the first one whose type weights cannot have.
+ */
+export function checkTensors(tensors: ReadonlyMap<string, TensorInfo>, config: ModelConfig): void {
+  const missing: string[] = [];
+  const wrong: string[] = [];
+  for (const { name, shape } of expectedTensors(config)) {
+    const tensor = tensors.get(name);
+    if (!tensor) missing.push(quoted(name));
+    else if (tensor.shape.length !== shape.length || shape.some((size, i) => tensor.shape[i] !== size)) {
+      wrong.push(`${quoted(name)} is [${tensor.shape.join(', ')}], should be [${shape.join(', ')}]`);
+    } else weightDType(tensor);
+  }
+  if (missing.length > 0) {
+    throw new ReckonError('bad-checkpoint', `The checkpoint lacks ${listed(missing)}.`, {
+      hint: 'config.json and the weights belong to different models, or a file is missing.',
+      details: { missing: missing.slice(0, NAMED_IN_MESSAGE), count: missing.length },
+    });
+  }
+  if (wrong.length > 0) {
+    throw new ReckonError('bad-checkpoint', `Tensors have the wrong shape: ${listed(wrong)}.`, {
+      hint: 'config.json and the weights belong to different models.',
+      details: { wrong: wrong.slice(0, NAMED_IN_MESSAGE), count: wrong.length },
+    });
+  }
+}
+
+function listed(items: readonly string[]): string {
+  const more = items.length - NAMED_IN_MESSAGE;
+  return items.slice(0, NAMED_IN_MESSAGE).join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
