@@ -1,0 +1,92 @@
+/** Serves pages and modules to the browsers of the tests: a production build, as a person would get it. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type InlineConfig, type PreviewServer, preview } from 'vite';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const cache = join(root, '.cache', 'test-pages');
+
+export interface Served {
+  /** Where it answers, with a slash at the end. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/** The page (`demo/`) as `npm start` builds and serves it, on a free port. */
+export function servePage(): Promise<Served> {
+  return serveBuild({ root: join(root, 'demo'), configFile: join(root, 'vite.config.ts') });
+}
+
+/**
+ * A blank page with `window.call(name, args)`, which calls what a TypeScript module exports.
+ * @param module path or `file:` URL of the module.
+ */
+export function serveModule(module: string | URL): Promise<Served> {
+  const entry = module instanceof URL || module.startsWith('file:') ? fileURLToPath(module) : module;
+  return serveBuild(
+    {
+      root,
+      configFile: false,
+      publicDir: false,
+      build: { target: 'esnext', minify: false, lib: { entry, formats: ['es'], fileName: () => 'module.js' } },
+    },
+    (folder) => writeFileSync(join(folder, 'index.html'), BLANK),
+  );
+}
+
+const BLANK = `<!doctype html><meta charset="utf-8"><title>Reckon test</title><link rel="icon" href="data:,">
+<script type="module">
+window.call = async (name, args) => {
+  try {
+    const module = await import('./module.js');
+    if (typeof module[name] !== 'function') throw new Error('The module exports no function ' + name + '.');
+    return JSON.stringify({ value: (await module[name](...args)) ?? null });
+  } catch (error) {
+    return JSON.stringify({ error: { name: error.name, message: error.message, stack: error.stack, code: error.code } });
+  }
+};
+</script>`;
+
+/** Builds into a folder of its own, so that tests at the same time do not meet, and serves that. */
+async function serveBuild(config: InlineConfig, finish: (folder: string) => void = () => {}): Promise<Served> {
+  mkdirSync(cache, { recursive: true });
+  const outDir = mkdtempSync(join(cache, 'page-'));
+  let server: PreviewServer | undefined;
+  const close = async () => {
+    await server?.close();
+    rmSync(outDir, { recursive: true, force: true });
+  };
+  try {
+    await asProduction(() =>
+      build({ ...config, logLevel: 'error', build: { ...config.build, outDir, emptyOutDir: true } }),
+    );
+    finish(outDir);
+    server = await preview({
+      root,
+      configFile: false,
+      logLevel: 'error',
+      appType: 'mpa',
+      build: { outDir },
+      preview: { port: 0, host: '127.0.0.1' },
+    });
+    const address = server.httpServer.address();
+    if (typeof address !== 'object' || address === null) throw new Error('The test server listens at no port.');
+    return { url: `http://127.0.0.1:${address.port}/`, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Packages choose their development build by NODE_ENV, which vitest has set to "test". */
+async function asProduction<T>(work: () => Promise<T>): Promise<T> {
+  const before = process.env.NODE_ENV;
+  process.env.NODE_ENV = 'production';
+  try {
+    return await work();
+  } finally {
+    if (before === undefined) delete process.env.NODE_ENV;
+    else process.env.NODE_ENV = before;
+  }
+}
