@@ -1,0 +1,164 @@
+/** FLOP and bytes over time, as rates or totals. */
+import { html, type PropertyValues } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import uPlot from 'uplot';
+import { si } from '../format.ts';
+import { type CostSample, rates } from '../history.ts';
+import type { Theme } from '../theme.ts';
+import { LightElement } from './light-element.ts';
+
+type Mode = 'rate' | 'total';
+const HEIGHT = 170;
+const MODES: readonly { id: Mode; label: string }[] = [
+  { id: 'rate', label: 'Per second' },
+  { id: 'total', label: 'Total' },
+];
+
+@customElement('rk-chart')
+export class CostChart extends LightElement {
+  @property({ attribute: false }) history: readonly CostSample[] = [];
+  @property({ attribute: false }) theme: Theme = 'light';
+  @state() private mode: Mode = 'rate';
+  @query('.plot') private readonly host!: HTMLElement | null;
+
+  #plot: uPlot | null = null;
+  readonly #resized = new ResizeObserver(() => {
+    if (this.#plot && this.host) this.#plot.setSize({ width: this.host.clientWidth, height: HEIGHT });
+  });
+
+  override disconnectedCallback(): void {
+    this.#resized.disconnect();
+    this.#destroy();
+    super.disconnectedCallback();
+  }
+
+  #destroy(): void {
+    this.#plot?.destroy();
+    this.#plot = null;
+  }
+
+  #data(): uPlot.AlignedData {
+    const points = this.mode === 'rate' ? rates(this.history) : this.history;
+    return [points.map((p) => p.seconds), points.map((p) => p.flops), points.map((p) => p.bytes)];
+  }
+
+  #create(host: HTMLElement): uPlot {
+    const style = getComputedStyle(this);
+    const colour = (name: string) => style.getPropertyValue(name).trim();
+    const per = this.mode === 'rate' ? '/s' : '';
+    const shown = (unit: string) => (_: uPlot, value: number | null) => (value === null ? '–' : si(value, unit + per));
+    const font = `11px ${style.fontFamily}`;
+    const axis = (scale: string, side: 1 | 3, stroke: string, unit: string): uPlot.Axis => ({
+      scale,
+      side,
+      size: 62,
+      stroke,
+      font,
+      grid: { show: side === 3, stroke: colour('--line'), width: 1 },
+      ticks: { show: false },
+      // An empty chart has no scale to tell of.
+      values: (plot, splits) =>
+        plot.data[0].length === 0
+          ? []
+          : splits.map((value) => (value === 0 ? '0' : si(value, unit).replace(/\.0+(?= )/, ''))),
+    });
+    return new uPlot(
+      {
+        width: host.clientWidth,
+        height: HEIGHT,
+        scales: {
+          x: { time: false },
+          // Both start at zero: what looks twice as high is twice as much.
+          flops: { range: (_, __, max) => [0, Math.max(1, max * 1.05)] },
+          bytes: { range: (_, __, max) => [0, Math.max(1, max * 1.05)] },
+        },
+        cursor: { y: false, drag: { x: false, y: false } },
+        series: [
+          { label: 'Time', value: (_, value) => (value === null ? '–' : `${value.toFixed(1)} s`) },
+          {
+            label: 'Compute',
+            scale: 'flops',
+            stroke: colour('--flops'),
+            width: 1.75,
+            value: shown('FLOP'),
+            points: { show: false },
+          },
+          {
+            label: 'Memory',
+            scale: 'bytes',
+            stroke: colour('--bytes'),
+            width: 1.75,
+            dash: [5, 3],
+            value: shown('B'),
+            points: { show: false },
+          },
+        ],
+        axes: [
+          {
+            stroke: colour('--muted'),
+            font,
+            size: 28,
+            grid: { show: false },
+            ticks: { show: false },
+            values: (_, splits) => splits.map((s) => `${s} s`),
+          },
+          axis('flops', 3, colour('--flops'), 'F'),
+          axis('bytes', 1, colour('--bytes'), 'B'),
+        ],
+      },
+      this.#data(),
+      host,
+    );
+  }
+
+  /** Where no cursor asks for another moment, the legend tells the last. */
+  #showLatest(plot: uPlot): void {
+    const count = plot.data[0].length;
+    if (count > 0 && (plot.cursor.left ?? -1) < 0) plot.setLegend({ idx: count - 1 }, false);
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    const { host } = this;
+    if (!host) return;
+    if (!this.#plot || changed.has('theme') || changed.has('mode')) {
+      this.#destroy();
+      this.#plot = this.#create(host);
+      this.#showLatest(this.#plot);
+      this.#resized.observe(host);
+      return;
+    }
+    this.#plot.setData(this.#data());
+    this.#showLatest(this.#plot);
+  }
+
+  override render() {
+    const last = this.history.at(-1);
+    const summary = last
+      ? `Cost over ${last.seconds.toFixed(1)} seconds, reaching ${si(last.flops, 'FLOP')} and ${si(last.bytes, 'B')}.`
+      : 'No costs yet.';
+    return html`
+      <div class="chart-head">
+        <h3>Over time</h3>
+        <fieldset class="segments small">
+          <legend class="visually-hidden">Chart shows</legend>
+          ${MODES.map(
+            ({ id, label }) => html`
+              <label>
+                <input
+                  type="radio"
+                  name="chart-mode"
+                  .checked=${id === this.mode}
+                  @change=${() => {
+                    this.mode = id;
+                  }}
+                />
+                <span>${label}</span>
+              </label>
+            `,
+          )}
+        </fieldset>
+      </div>
+      <div class="plot" role="img" aria-label=${summary}></div>
+    `;
+  }
+}

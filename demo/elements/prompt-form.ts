@@ -1,0 +1,189 @@
+/** The question, the settings, and the one button. */
+import { html, nothing, type PropertyValues } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { FREE, puzzleText, type Question, readQuestion, TOPICS, type TopicId, topicById } from '../puzzles.ts';
+import type { ModelState } from '../session.ts';
+import { BOUNDS, complaintAbout, DEFAULTS, type Settings } from '../settings.ts';
+import type { RunPhase } from '../state.ts';
+import { LightElement } from './light-element.ts';
+import { settingsFields } from './settings-fields.ts';
+
+/** The puzzle a reader meets first; a fixed one, so that two visits can be compared. */
+const FIRST_SEED = 7;
+
+@customElement('rk-prompt-form')
+export class PromptForm extends LightElement {
+  @property({ attribute: false }) model: ModelState = { phase: 'loading', progress: null };
+  @property({ attribute: false }) phase: RunPhase = 'idle';
+  @property({ attribute: false }) onRun: (question: Question, settings: Settings) => void = () => {};
+  @property({ attribute: false }) onStop: () => void = () => {};
+
+  @state() private topic: TopicId = TOPICS[0]!.id;
+  @state() private difficulty = TOPICS[0]!.difficulties[0] ?? 0;
+  @state() private seed = FIRST_SEED;
+  @state() private text = puzzleText(this.topic, this.seed, this.difficulty);
+  @state() private complaint: string | null = null;
+  @state() private settings: Settings = DEFAULTS;
+
+  get #active(): boolean {
+    return this.phase === 'running' || this.phase === 'stopping';
+  }
+
+  #pose(topic: TopicId, difficulty: number, seed: number): void {
+    this.topic = topic;
+    this.difficulty = difficulty;
+    this.seed = seed;
+    this.complaint = null;
+    this.text = topic === FREE ? '' : puzzleText(topic, seed, difficulty);
+  }
+
+  readonly #onTopic = (event: Event) => {
+    const topic = topicById((event.target as HTMLInputElement).value);
+    this.#pose(topic.id, topic.difficulties[0] ?? 0, this.seed);
+  };
+
+  readonly #onDifficulty = (event: Event) => {
+    this.#pose(this.topic, Number((event.target as HTMLSelectElement).value), this.seed);
+  };
+
+  readonly #onAnother = () => {
+    this.#pose(this.topic, this.difficulty, Math.floor(Math.random() * 1_000_000));
+  };
+
+  readonly #onText = (event: Event) => {
+    this.text = (event.target as HTMLTextAreaElement).value;
+    // A complaint goes as soon as it is met; a new one waits until the writer is done.
+    if (this.complaint) this.#judge();
+  };
+
+  readonly #onTextDone = () => this.#judge();
+
+  readonly #onTextKey = (event: KeyboardEvent) => {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    // Puzzles are one line; a prompt of one's own may have many.
+    if (this.topic === FREE && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    this.#run();
+  };
+
+  /** The question, or null with the complaint shown. */
+  #judge(): Question | null {
+    const read = readQuestion(this.topic, this.text);
+    this.complaint = 'complaint' in read ? read.complaint : null;
+    return 'question' in read ? read.question : null;
+  }
+
+  readonly #onSubmit = (event: Event) => {
+    event.preventDefault();
+    this.#run();
+  };
+
+  #run(): void {
+    if (this.#active || this.model.phase !== 'ready') return;
+    const question = this.#judge();
+    if (!question) {
+      this.querySelector('textarea')?.focus();
+      return;
+    }
+    const wrong = (['lanes', 'temperature', 'thinking'] as const).find((name) =>
+      complaintAbout(name, this.settings[name]),
+    );
+    if (wrong) {
+      this.querySelector<HTMLInputElement>(`input[name=${wrong}]`)?.focus();
+      return;
+    }
+    this.onRun(question, this.settings);
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    // A short context takes less thinking than the default.
+    if (!changed.has('model') || this.model.phase !== 'ready') return;
+    const most = Math.min(this.model.info.maxContext, BOUNDS.thinking.max);
+    if (this.settings.thinking > most) this.settings = { ...this.settings, thinking: most };
+  }
+
+  #button() {
+    if (this.#active) {
+      const stopping = this.phase === 'stopping';
+      return html`
+        <button type="button" class="button primary stop" data-action="stop" ?disabled=${stopping} @click=${this.onStop}>
+          ${stopping ? 'Stopping…' : html`Stop <kbd>Esc</kbd>`}
+        </button>
+      `;
+    }
+    return html`
+      <button type="submit" class="button primary" data-action="run" ?disabled=${this.model.phase !== 'ready'}>
+        Run
+      </button>
+    `;
+  }
+
+  #topicBar() {
+    const topic = topicById(this.topic);
+    return html`
+      <div class="topic-bar">
+        <fieldset class="segments">
+          <legend class="visually-hidden">Kind of question</legend>
+          ${TOPICS.map(
+            ({ id, title }) => html`
+              <label>
+                <input type="radio" name="topic" value=${id} .checked=${id === this.topic} @change=${this.#onTopic} />
+                <span>${title}</span>
+              </label>
+            `,
+          )}
+        </fieldset>
+        ${
+          topic.id === FREE
+            ? nothing
+            : html`
+              <label class="inline">
+                <span class="visually-hidden">Difficulty</span>
+                <select name="difficulty" @change=${this.#onDifficulty}>
+                  ${topic.difficulties.map(
+                    (level) =>
+                      html`<option value=${level} ?selected=${level === this.difficulty}>${level} ${topic.counts}</option>`,
+                  )}
+                </select>
+              </label>
+              <button type="button" class="button" data-action="another" @click=${this.#onAnother}>Another</button>
+            `
+        }
+      </div>
+    `;
+  }
+
+  override render() {
+    const { complaint } = this;
+    const free = this.topic === FREE;
+    return html`
+      <form class="prompt" @submit=${this.#onSubmit} novalidate aria-label="Question">
+        ${this.#topicBar()}
+        <div class="question">
+          <label class="visually-hidden" for="question">${free ? 'Prompt' : 'Puzzle'}</label>
+          <textarea
+            id="question"
+            rows=${free ? 4 : 2}
+            spellcheck="false"
+            autocomplete="off"
+            aria-invalid=${complaint ? 'true' : 'false'}
+            aria-describedby="question-note"
+            .value=${this.text}
+            @input=${this.#onText}
+            @change=${this.#onTextDone}
+            @keydown=${this.#onTextKey}
+          ></textarea>
+          <p id="question-note" class=${complaint ? 'complaint' : 'hint'} aria-live="polite">
+            ${complaint ?? topicById(this.topic).description}
+          </p>
+        </div>
+        <div class="controls">
+          ${settingsFields(this.settings, !free, (patch) => {
+            this.settings = { ...this.settings, ...patch };
+          })}
+          ${this.#button()}
+        </div>
+      </form>
+    `;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Appends growing text to the page. What is there is never written again: a frame's tokens extend the last text node,
+ * and long text is cut into blocks so that a browser lays out only the last one.
+ */
+import type { Segment } from '../state.ts';
+
+/** Characters after which a new block begins at the next line. */
+const BLOCK = 2000;
+
+export class TextStream {
+  readonly #host: HTMLElement;
+  #segment = -1;
+  #written = 0;
+  #span: HTMLElement | null = null;
+  #node: Text | null = null;
+
+  constructor(host: HTMLElement) {
+    this.#host = host;
+  }
+
+  /**
+   * Shows `segments`, a longer version of what was shown before; anything else starts afresh.
+   * @returns whether the text changed.
+   */
+  show(segments: readonly Segment[]): boolean {
+    if (segments.length <= this.#segment || (segments[this.#segment]?.text.length ?? 0) < this.#written) this.#clear();
+    let changed = false;
+    for (let i = Math.max(0, this.#segment); i < segments.length; i++) {
+      const segment = segments[i]!;
+      if (i > this.#segment) this.#begin(i, segment);
+      const fresh = segment.text.slice(this.#written);
+      if (fresh === '') continue;
+      this.#append(fresh, segment);
+      this.#written = segment.text.length;
+      changed = true;
+    }
+    return changed;
+  }
+
+  #clear(): void {
+    this.#host.replaceChildren();
+    this.#segment = -1;
+    this.#written = 0;
+    this.#span = null;
+    this.#node = null;
+  }
+
+  #begin(index: number, segment: Segment): void {
+    this.#segment = index;
+    this.#written = 0;
+    this.#open(segment);
+  }
+
+  #open(segment: Segment): void {
+    this.#span = document.createElement('span');
+    if (segment.forced) {
+      this.#span.className = 'forced';
+      this.#span.title = 'Put here by the thinking limit, not sampled by the model';
+    }
+    this.#node = document.createTextNode('');
+    this.#span.append(this.#node);
+    this.#host.append(this.#span);
+  }
+
+  #append(text: string, segment: Segment): void {
+    const full = (this.#node?.length ?? 0) > BLOCK;
+    const cut = full ? text.indexOf('\n') : -1;
+    if (cut < 0) {
+      this.#node?.appendData(text);
+      return;
+    }
+    this.#node?.appendData(text.slice(0, cut));
+    // The line break becomes the boundary of the blocks.
+    this.#span?.classList.add('block');
+    this.#open(segment);
+    this.#node?.appendData(text.slice(cut + 1));
+  }
+}
