@@ -1,0 +1,263 @@
+/** Activations × packed weights, with what follows fused: residual add, SwiGLU, bias. See shaders/matmul/. */
+import { checkNumber, ReckonError } from '../errors.ts';
+import type { DeviceProfile, Gpu, Kernel } from '../gpu/index.ts';
+import { packedColumns } from './pack.ts';
+import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
+
+/** What is done with x·Wᵀ: stored; added to `out`; or, of columns interleaved gate, up: silu(gate) · up stored. */
+export type MatmulEpilogue = 'store' | 'add' | 'swiglu';
+
+export interface MatmulShape {
+  /** K: a multiple of 4. */
+  inputs: number;
+  /** N: columns of the weights, before padding. Even for `swiglu`. */
+  outputs: number;
+  epilogue: MatmulEpilogue;
+  bias: boolean;
+  /** Which count of the step is M: all its rows, or those whose logits are wanted. */
+  rows: 'rows' | 'logitRows';
+  /** Default: `defaultTuning` of the device. */
+  tuning?: MatmulTuning;
+}
+
+/** How the work is laid out on a device. `slices` alone affects results (the order of sums), hence is fixed per shape. */
+export interface MatmulTuning {
+  /** Row tiles of the small variant that are compiled: powers of two up to 32, ascending. */
+  rowTiles: readonly number[];
+  /** Columns a thread owns, for tiles up to 8 rows and for taller ones. */
+  columns: 1 | 2 | 4;
+  tallColumns: 1 | 2 | 4;
+  /** Threads of a workgroup of the small variant. */
+  threads: number;
+  /** K is cut into up to this many slices … */
+  maxSlices: number;
+  /** … while fewer threads than this would run for one row tile. */
+  targetThreads: number;
+  /** Rows from which the tiled variant takes over; Infinity: never. */
+  tiledFrom: number;
+}
+
+/** The one place where devices differ. Software drivers pay for barriers and registers, GPUs for idle units. */
+export function defaultTuning(profile: DeviceProfile): MatmulTuning {
+  if (profile.software) {
+    return {
+      rowTiles: [1, 2, 4, 8, 16],
+      columns: 4,
+      tallColumns: 4,
+      threads: 16,
+      maxSlices: 1,
+      targetThreads: 0,
+      tiledFrom: Number.POSITIVE_INFINITY,
+    };
+  }
+  return {
+    rowTiles: [1, 2, 4, 8, 16, 32],
+    columns: 2,
+    tallColumns: 2,
+    threads: 128,
+    maxSlices: 32,
+    targetThreads: 32768,
+    tiledFrom: 33,
+  };
+}
+
+/** Rows and columns of the tiled variant's workgroup tile, and how many k4 it stages at a time: 8 KiB. */
+const TILED = { tile: 32, tallTile: 64, depth: 4 };
+
+interface Variant {
+  kernel: Kernel;
+  /** Rows and columns of one workgroup. */
+  rows: number;
+  columns: number;
+}
+
+export interface MatmulBuffers {
+  /** f32 [M][K] */
+  x: GPUBuffer;
+  /** Packed [K/4][Npad] */
+  weights: GPUBuffer;
+  /** f32 [M][N], for `swiglu` [M][N/2] */
+  out: GPUBuffer;
+  /** f32 [N]; just when the shape has a bias. */
+  bias?: GPUBuffer;
+  step: StepBuffers;
+}
+
+export class Matmul {
+  readonly shape: MatmulShape;
+  readonly tuning: MatmulTuning;
+  /** Slices of K whose sums are added in order; 1 for most shapes on software devices. */
+  readonly slices: number;
+  readonly #small: readonly Variant[];
+  readonly #tiled: readonly Variant[];
+  readonly #weightBytes: number;
+
+  private constructor(
+    shape: MatmulShape,
+    tuning: MatmulTuning,
+    slices: number,
+    precisions: Precisions,
+    small: readonly Variant[],
+    tiled: readonly Variant[],
+  ) {
+    this.shape = shape;
+    this.tuning = tuning;
+    this.slices = slices;
+    this.#small = small;
+    this.#tiled = tiled;
+    this.#weightBytes = shape.inputs * shape.outputs * BYTES[precisions.weights];
+  }
+
+  /**
+   * Compiles every variant the tuning may choose.
+   * @throws ReckonError `bad-option` for shapes that the packed layout cannot hold.
+   */
+  static async create(gpu: Gpu, shape: MatmulShape, precisions: Precisions): Promise<Matmul> {
+    const { inputs: K, outputs: N, epilogue, bias } = shape;
+    checkNumber('matmul inputs', K, { min: 4, integer: true });
+    checkNumber('matmul outputs', N, { min: 1, integer: true });
+    if (K % 4 !== 0) throw new ReckonError('bad-option', `matmul inputs is ${K}; it must be a multiple of 4.`);
+    if (epilogue === 'swiglu' && N % 2 !== 0) {
+      throw new ReckonError('bad-option', `matmul outputs is ${N}; gate and up in pairs make an even number.`);
+    }
+    const tuning = shape.tuning ?? defaultTuning(gpu.profile);
+    checkTuning(tuning);
+    const K4 = K / 4;
+    const NPAD = packedColumns(N);
+    const { slices, slice } = sliceK(K4, N, tuning);
+
+    const bindings = ['uniform', 'read', 'read', 'write', ...(bias ? (['read'] as const) : [])] as const;
+    const constants = { N, NPAD, K4, OUT: epilogue === 'swiglu' ? N / 2 : N, SLICES: slices, SLICE: slice };
+    const conditions = {
+      ...precisionConditions(gpu, precisions),
+      bias,
+      add: epilogue === 'add',
+      swiglu: epilogue === 'swiglu',
+      logit_rows: shape.rows === 'logitRows',
+      columns2: false,
+      columns4: false,
+    };
+
+    const small = tuning.rowTiles.map(async (tile): Promise<Variant> => {
+      const wanted = tile > 8 ? tuning.tallColumns : tuning.columns;
+      const width = wanted === 1 && epilogue === 'swiglu' ? 2 : wanted;
+      const lanes = Math.max(1, Math.floor(tuning.threads / slices));
+      const kernel = await gpu.kernel({
+        module: 'matmul/small',
+        bindings,
+        constants: { ...constants, ROWS: tile, LANES: lanes, WIDTH: width, ROUND: Math.min(4, tile) },
+        conditions: {
+          ...conditions,
+          columns2: width === 2,
+          columns4: width === 4,
+          sliced: slices > 1,
+          rows2: tile >= 2,
+          rows4: tile >= 4,
+          rows8: tile >= 8,
+          rows16: tile >= 16,
+          rows32: tile >= 32,
+        },
+      });
+      return { kernel, rows: tile, columns: lanes * width };
+    });
+    const tiles = tuning.tiledFrom === Number.POSITIVE_INFINITY ? [] : [TILED.tile, TILED.tallTile];
+    const tiled = tiles.map(async (tile): Promise<Variant> => {
+      const kernel = await gpu.kernel({
+        module: 'matmul/tiled',
+        bindings,
+        constants: { ...constants, TILE: tile, DEPTH: TILED.depth },
+        conditions: { ...conditions, columns2: true },
+      });
+      return { kernel, rows: tile, columns: tile };
+    });
+    const [narrow, wide] = await Promise.all([Promise.all(small), Promise.all(tiled)]);
+    return new Matmul(shape, tuning, slices, precisions, narrow, wide);
+  }
+
+  bind(gpu: Gpu, { x, weights, out, bias, step }: MatmulBuffers): BoundMatmul {
+    if ((bias !== undefined) !== this.shape.bias) {
+      throw new ReckonError('internal', `A matmul ${this.shape.bias ? 'with' : 'without'} bias was bound otherwise.`);
+    }
+    const resources = [step.header, x, weights, out, ...(bias ? [bias] : [])];
+    return new BoundMatmul(this, gpu.bind(this.#small[0]!.kernel, resources));
+  }
+
+  /** The variant for `rows` rows: a function of the count alone. */
+  variant(rows: number): Variant {
+    if (rows >= this.tuning.tiledFrom) {
+      // Tall tiles once they leave the GPU as many workgroups as it can use; each halves the traffic of the other side.
+      const tall = rows * this.shape.outputs >= 2 ** 20 && rows > TILED.tile;
+      return this.#tiled[tall ? 1 : 0]!;
+    }
+    return this.#small.find((variant) => variant.rows >= rows) ?? this.#small.at(-1)!;
+  }
+
+  /** FLOPs of `rows` rows. */
+  flops(rows: number): number {
+    return 2 * rows * this.shape.inputs * this.shape.outputs;
+  }
+
+  /** Bytes `rows` rows compel: the weights once per row tile, x and out once (twice where it is added to), the bias. */
+  bytes(rows: number): number {
+    const { inputs, outputs, epilogue, bias } = this.shape;
+    const passes = Math.ceil(rows / this.variant(rows).rows);
+    const out = epilogue === 'swiglu' ? outputs / 2 : epilogue === 'add' ? outputs * 2 : outputs;
+    return passes * this.#weightBytes + rows * (inputs + out) * 4 + (bias ? outputs * 4 : 0);
+  }
+}
+
+/** A matmul with its buffers. */
+export class BoundMatmul {
+  readonly #matmul: Matmul;
+  readonly #bindings: GPUBindGroup;
+
+  constructor(matmul: Matmul, bindings: GPUBindGroup) {
+    this.#matmul = matmul;
+    this.#bindings = bindings;
+  }
+
+  /** Records the dispatch and its cost; nothing for zero rows. */
+  record(step: StepRecorder, shape: StepShape): void {
+    const matmul = this.#matmul;
+    const { rows: which, outputs } = matmul.shape;
+    const rows = shape[which];
+    if (rows === 0) return;
+    const variant = matmul.variant(rows);
+    step.dispatch(
+      variant.kernel,
+      this.#bindings,
+      [Math.ceil(outputs / variant.columns), Math.ceil(rows / variant.rows)],
+      'linear',
+      which === 'rows' ? 'rows' : 'logits',
+      matmul.flops(rows),
+      matmul.bytes(rows),
+    );
+  }
+}
+
+/** Slices of K and the k4 each holds: a function of shape and tuning, never of the rows. None is empty. */
+function sliceK(k4: number, n: number, tuning: MatmulTuning): { slices: number; slice: number } {
+  let slices = 1;
+  const more = () => (n / tuning.columns) * slices < tuning.targetThreads && k4 / (slices * 2) >= 4;
+  while (slices * 2 <= Math.min(tuning.maxSlices, tuning.threads) && more()) slices *= 2;
+  const slice = Math.ceil(k4 / slices);
+  return { slices: Math.ceil(k4 / slice), slice };
+}
+
+function checkTuning({ rowTiles, threads, maxSlices, columns, tallColumns }: MatmulTuning): void {
+  const tilesOk =
+    rowTiles.length > 0 &&
+    rowTiles.every((tile, i) => [1, 2, 4, 8, 16, 32].includes(tile) && tile > (rowTiles[i - 1] ?? 0));
+  if (!tilesOk)
+    throw new ReckonError(
+      'bad-option',
+      `matmul rowTiles is [${rowTiles}]; ascending powers of two up to 32 are possible.`,
+    );
+  checkNumber('matmul threads', threads, { min: 1, max: 256, integer: true });
+  checkNumber('matmul maxSlices', maxSlices, { min: 1, integer: true });
+  for (const width of [columns, tallColumns]) {
+    if (![1, 2, 4].includes(width))
+      throw new ReckonError('bad-option', `matmul columns is ${width}; it must be 1, 2 or 4.`);
+  }
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isReckonError } from '../../src/errors.ts';
+import { type Gpu, openGpu } from '../../src/gpu/index.ts';
+import { defaultTuning, Matmul } from '../../src/kernels/matmul.ts';
+import { testGpu } from '../support/gpu.ts';
+import { seeded } from './cases/linear-support.ts';
+import { checkMatmul, checkMatmulVariants, SLICED } from './cases/matmul.ts';
+
+let gpu: Gpu;
+beforeAll(async () => {
+  gpu = await openGpu({ gpu: await testGpu() });
+});
+afterAll(() => gpu.close());
+
+const F32 = { weights: 'f32', kv: 'f32' } as const;
+
+describe('matmul', () => {
+  it('agrees with float64 and bit for bit across variants, tilings and row counts', async () => {
+    await checkMatmulVariants(gpu);
+  });
+
+  it('does so with the tuning of this device, for random shapes', async () => {
+    const random = seeded(5);
+    const upTo = (n: number) => 1 + Math.floor(random() * n);
+    for (let round = 0; round < 6; round++) {
+      const epilogue = (['store', 'add', 'swiglu'] as const)[round % 3]!;
+      await checkMatmul(gpu, {
+        inputs: 4 * upTo(40),
+        outputs: epilogue === 'swiglu' ? 2 * upTo(60) : upTo(120),
+        epilogue,
+        bias: random() < 0.5,
+        rows: random() < 0.5 ? 'rows' : 'logitRows',
+        precision: round % 2 === 0 ? 'f32' : 'f16',
+        seed: round,
+        tunings: [defaultTuning(gpu.profile)],
+        counts: [1, upTo(32), upTo(70)],
+      });
+    }
+  });
+
+  it('picks the smallest tile that holds all rows, then the tiled variant', async () => {
+    const shape = { inputs: 64, outputs: 32, epilogue: 'store', bias: false, rows: 'rows', tuning: SLICED } as const;
+    const matmul = await Matmul.create(gpu, shape, F32);
+    expect([1, 2, 3, 5, 9, 19].map((rows) => matmul.variant(rows).rows)).toEqual([1, 2, 4, 8, 16, 32]);
+    expect(matmul.variant(20).kernel.spec.module).toBe('matmul/tiled');
+  });
+
+  it('declares weights once per row tile, x and out once', async () => {
+    const tuning = { ...SLICED, rowTiles: [8], tiledFrom: Number.POSITIVE_INFINITY };
+    const shape = { inputs: 64, outputs: 30, epilogue: 'add', bias: false, rows: 'rows', tuning } as const;
+    const matmul = await Matmul.create(gpu, shape, { weights: 'f16', kv: 'f32' });
+    expect(matmul.bytes(8)).toBe(64 * 30 * 2 + 8 * (64 + 60) * 4);
+    expect(matmul.bytes(9)).toBe(2 * 64 * 30 * 2 + 9 * (64 + 60) * 4);
+  });
+
+  it('refuses shapes and tunings that do not fit', async () => {
+    const good = { inputs: 64, outputs: 32, epilogue: 'store', bias: false, rows: 'rows' } as const;
+    const bad = [
+      { ...good, inputs: 66 },
+      { ...good, inputs: 0 },
+      { ...good, outputs: 0 },
+      { ...good, outputs: 31, epilogue: 'swiglu' as const },
+      { ...good, tuning: { ...SLICED, rowTiles: [3] } },
+      { ...good, tuning: { ...SLICED, threads: 512 } },
+    ];
+    for (const shape of bad) {
+      const error = await Matmul.create(gpu, shape, F32).catch((reason: unknown) => reason);
+      expect(isReckonError(error, 'bad-option')).toBe(true);
+    }
+  });
+});
