@@ -24,9 +24,11 @@ export interface Selector {
   settled(ended: readonly Candidate[], running: number): string | null;
 }
 
-/** Candidates that ended by themselves and said something; a cut-off answer is nobody's choice. */
+/** Candidates that ended by themselves and said something, by lane; a cut-off answer is nobody's choice. */
 export function eligible(candidates: readonly Candidate[]): Candidate[] {
-  return candidates.filter((c) => (c.finish === 'stop' || c.finish === 'length') && c.answer !== '');
+  return candidates
+    .filter((c) => (c.finish === 'stop' || c.finish === 'length') && c.answer !== '')
+    .sort((a, b) => a.lane - b.lane);
 }
 
 /** Mean log-probability of the sampled tokens; −∞ when none were sampled. */
@@ -37,11 +39,10 @@ export function meanLogprob(candidate: Candidate): number {
 
 /** The likeliest candidate; the lowest lane among equals. */
 function likeliest(candidates: readonly Candidate[]): Candidate | null {
-  let best: Candidate | null = null;
-  for (const candidate of candidates) {
-    const order = best ? meanLogprob(candidate) - meanLogprob(best) : 1;
-    if (best === null || order > 0 || (order === 0 && candidate.lane < best.lane)) best = candidate;
-  }
+  const [best = null] = [...candidates].sort((a, b) => {
+    const [one, other] = [meanLogprob(a), meanLogprob(b)];
+    return one === other ? a.lane - b.lane : other - one;
+  });
   return best;
 }
 
