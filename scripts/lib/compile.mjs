@@ -101,7 +101,8 @@ export async function buildLibrary() {
 
 /** Builds `dist/types/`. @returns true when something had changed. */
 export async function buildTypes() {
-  const sources = Object.values(entries());
+  const { cli: _program, ...doors } = entries();
+  const sources = Object.values(doors);
   const outputs = sources.map((source) => source.replace('src/', 'dist/types/').replace(/\.ts$/, '.d.ts'));
   return unlessFresh('types', ['src'], outputs, () => {
     rmSync(join(root, 'dist', 'types'), { recursive: true, force: true });
