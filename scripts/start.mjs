@@ -1,40 +1,21 @@
 /** `npm start`: builds the page and serves it. PORT and HOST choose where; without PORT the first free one from 5173. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fail, root, say } from './bootstrap.mjs';
-import { unlessFresh } from './lib/compile.mjs';
-
-const { build, preview } = await import('vite');
-const configFile = join(root, 'vite.config.ts');
+import { fail, say } from './bootstrap.mjs';
+import { buildPage, servePage } from './lib/page.mjs';
 
 const asked = process.env.PORT;
-const port = asked === undefined || asked === '' ? 5173 : Number(asked);
-if (!Number.isInteger(port) || port < 0 || port > 65535)
+const port = asked ? Number(asked) : 5173;
+if (!Number.isInteger(port) || port < 0 || port > 65535) {
   fail(`PORT is "${asked}"; it must be a whole number up to 65535.`);
-if (!existsSync(join(root, 'demo/index.html'))) fail('There is no demo/index.html in this checkout.');
+}
 
-await unlessFresh('page', ['demo', 'src', 'shaders', 'models'], ['.cache/page/index.html'], async () => {
-  say('Building the page.');
-  await build({ root: join(root, 'demo'), configFile, logLevel: 'error' });
-});
-
-const server = await preview({
-  root: join(root, 'demo'),
-  configFile,
-  logLevel: 'error',
-  preview: { port, strictPort: Boolean(asked), host: process.env.HOST || 'localhost' },
-}).catch((error) => fail(`The page could not be served: ${error.message}.`));
-
-const url = server.resolvedUrls?.local[0] ?? server.resolvedUrls?.network[0];
-if (!url) fail('The page is served, but at no address.');
-const answer = await fetch(url);
-if (!answer.ok) fail(`The page at ${url} answers ${answer.status} ${answer.statusText}.`);
+await buildPage();
+const { url, close } = await servePage({ port, strictPort: Boolean(asked), host: process.env.HOST || 'localhost' });
 process.stdout.write(`Reckon is running at ${url}\n`);
 say('Ctrl+C ends it.');
 
-function stop() {
-  server.httpServer.close(() => process.exit(0));
-  server.httpServer.closeAllConnections?.();
+async function stop() {
+  await close();
+  process.exit(0);
 }
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop);
 

@@ -4,10 +4,16 @@ import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { say } from '../bootstrap.mjs';
 
-function onPath(...names) {
-  return names.some((name) =>
-    (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name))),
-  );
+const CHROMIUM = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+function find(names) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
+}
+
+/** The Chromium or Chrome to use, or undefined. `CHROMIUM` overrules the search. */
+export function chromiumPath() {
+  return process.env.CHROMIUM || find(CHROMIUM);
 }
 
 function hasLavapipe() {
@@ -18,9 +24,8 @@ function hasLavapipe() {
 /** Debian packages that are missing here. */
 function missingPackages() {
   const missing = [];
-  if (!process.env.CHROMIUM && !onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'))
-    missing.push('chromium');
-  if (!process.env.FIREFOX && !onPath('firefox-esr', 'firefox')) missing.push('firefox-esr');
+  if (!chromiumPath()) missing.push('chromium');
+  if (!process.env.FIREFOX && !find(['firefox-esr', 'firefox'])) missing.push('firefox-esr');
   if (!hasLavapipe()) missing.push('mesa-vulkan-drivers');
   return missing;
 }
@@ -34,7 +39,7 @@ export function ensureBrowsers() {
   const missing = missingPackages();
   if (missing.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-  if (process.getuid?.() !== 0 || !onPath('apt-get')) {
+  if (process.getuid?.() !== 0 || !find(['apt-get'])) {
     say(`Missing for the GPU tests, which will fail: ${missing.join(', ')}. On Debian or Ubuntu: sudo ${command}`);
     return;
   }
