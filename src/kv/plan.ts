@@ -1,0 +1,62 @@
+/** How large a KV cache to make. */
+import { checkNumber, ReckonError } from '../errors.ts';
+import { size } from './admission.ts';
+
+export interface CacheNeeds {
+  /** KV of one token over all layers, bytes; half of it keys. */
+  kvBytesPerToken: number;
+  /** Tokens a page holds. */
+  pageSize: number;
+  /** Longest sequence the model allows, tokens. */
+  maxContext: number;
+  layers: number;
+  /** Bytes the whole cache may take. */
+  memoryBudgetBytes: number;
+  /** Bytes one buffer may have: each layer has one for keys and one for values. */
+  maxBufferBytes: number;
+  /** Lanes that will ever be held at once: more pages than their longest need are not made. Default: no bound. */
+  maxLanes?: number;
+}
+
+export interface CachePlan {
+  readonly totalPages: number;
+  /** Of all layers' buffers together. */
+  readonly bytes: number;
+  /** Longest lane that the model allows and the cache holds, tokens. */
+  readonly maxContext: number;
+}
+
+/**
+ * As many pages as the budget and the buffer limit allow and the lanes can use.
+ * @throws ReckonError `over-capacity` when the budget holds no page, `limit-exceeded` when a buffer does not.
+ */
+export function planCache(needs: CacheNeeds): CachePlan {
+  const positive = { min: 1, integer: true };
+  const kvBytesPerToken = checkNumber('kvBytesPerToken', needs.kvBytesPerToken, positive);
+  const pageSize = checkNumber('pageSize', needs.pageSize, positive);
+  const modelContext = checkNumber('maxContext', needs.maxContext, positive);
+  const layers = checkNumber('layers', needs.layers, positive);
+  const budget = checkNumber('memoryBudgetBytes', needs.memoryBudgetBytes, { min: 0 });
+  const maxBuffer = checkNumber('maxBufferBytes', needs.maxBufferBytes, { min: 0 });
+  const maxLanes = checkNumber('maxLanes', needs.maxLanes ?? Number.POSITIVE_INFINITY, { min: 1 });
+
+  const pageBytes = kvBytesPerToken * pageSize;
+  const partBytes = pageBytes / (2 * layers);
+  if (budget < pageBytes) {
+    throw new ReckonError(
+      'over-capacity',
+      `The KV cache may take ${size(budget)}, and one page of ${pageSize} tokens takes ${size(pageBytes)}.`,
+      { hint: 'Give it more memory, or load a smaller model.', details: { budget, pageBytes } },
+    );
+  }
+  if (maxBuffer < partBytes) {
+    throw new ReckonError(
+      'limit-exceeded',
+      `A KV page takes ${size(partBytes)} in each layer's buffer, and this device allows buffers of ${size(maxBuffer)}.`,
+      { hint: 'Load a smaller model, or use another GPU.', details: { partBytes, maxBuffer } },
+    );
+  }
+  const useful = maxLanes * Math.ceil(modelContext / pageSize);
+  const totalPages = Math.min(Math.floor(budget / pageBytes), Math.floor(maxBuffer / partBytes), useful);
+  return { totalPages, bytes: totalPages * pageBytes, maxContext: Math.min(modelContext, totalPages * pageSize) };
+}
