@@ -1,8 +1,8 @@
 /** FLOP and bytes over time, as rates or totals. */
-import { html, type PropertyValues } from 'lit';
+import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import uPlot from 'uplot';
-import { si } from '../format.ts';
+import { NONE, si } from '../format.ts';
 import { type CostSample, rates } from '../history.ts';
 import type { Theme } from '../theme.ts';
 import { LightElement } from './light-element.ts';
@@ -19,6 +19,8 @@ export class CostChart extends LightElement {
   @property({ attribute: false }) history: readonly CostSample[] = [];
   @property({ attribute: false }) theme: Theme = 'light';
   @state() private mode: Mode = 'rate';
+  /** Index of the moment under the cursor. */
+  @state() private pointed: number | null = null;
   @query('.plot') private readonly host!: HTMLElement | null;
 
   #plot: uPlot | null = null;
@@ -37,16 +39,18 @@ export class CostChart extends LightElement {
     this.#plot = null;
   }
 
+  #points(): readonly { seconds: number; flops: number; bytes: number }[] {
+    return this.mode === 'rate' ? rates(this.history) : this.history;
+  }
+
   #data(): uPlot.AlignedData {
-    const points = this.mode === 'rate' ? rates(this.history) : this.history;
+    const points = this.#points();
     return [points.map((p) => p.seconds), points.map((p) => p.flops), points.map((p) => p.bytes)];
   }
 
   #create(host: HTMLElement): uPlot {
     const style = getComputedStyle(this);
     const colour = (name: string) => style.getPropertyValue(name).trim();
-    const per = this.mode === 'rate' ? '/s' : '';
-    const shown = (unit: string) => (_: uPlot, value: number | null) => (value === null ? '–' : si(value, unit + per));
     const font = `11px ${style.fontFamily}`;
     const axis = (scale: string, side: 1 | 3, stroke: string, unit: string): uPlot.Axis => ({
       scale,
@@ -72,26 +76,19 @@ export class CostChart extends LightElement {
           flops: { range: (_, __, max) => [0, Math.max(1, max * 1.05)] },
           bytes: { range: (_, __, max) => [0, Math.max(1, max * 1.05)] },
         },
+        legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false } },
+        hooks: {
+          setCursor: [
+            (plot) => {
+              this.pointed = plot.cursor.idx ?? null;
+            },
+          ],
+        },
         series: [
-          { label: 'Time', value: (_, value) => (value === null ? '–' : `${value.toFixed(1)} s`) },
-          {
-            label: 'Compute',
-            scale: 'flops',
-            stroke: colour('--flops'),
-            width: 1.75,
-            value: shown('FLOP'),
-            points: { show: false },
-          },
-          {
-            label: 'Memory',
-            scale: 'bytes',
-            stroke: colour('--bytes'),
-            width: 1.75,
-            dash: [5, 3],
-            value: shown('B'),
-            points: { show: false },
-          },
+          {},
+          { scale: 'flops', stroke: colour('--flops'), width: 1.75, points: { show: false } },
+          { scale: 'bytes', stroke: colour('--bytes'), width: 1.75, dash: [5, 3], points: { show: false } },
         ],
         axes: [
           {
@@ -111,24 +108,30 @@ export class CostChart extends LightElement {
     );
   }
 
-  /** Where no cursor asks for another moment, the legend tells the last. */
-  #showLatest(plot: uPlot): void {
-    const count = plot.data[0].length;
-    if (count > 0 && (plot.cursor.left ?? -1) < 0) plot.setLegend({ idx: count - 1 }, false);
-  }
-
   protected override updated(changed: PropertyValues): void {
     const { host } = this;
     if (!host) return;
     if (!this.#plot || changed.has('theme') || changed.has('mode')) {
       this.#destroy();
       this.#plot = this.#create(host);
-      this.#showLatest(this.#plot);
       this.#resized.observe(host);
       return;
     }
-    this.#plot.setData(this.#data());
-    this.#showLatest(this.#plot);
+    if (changed.has('history')) this.#plot.setData(this.#data());
+  }
+
+  /** The moment under the cursor, else the last. */
+  #legend() {
+    const points = this.#points();
+    const point = points[this.pointed ?? points.length - 1] ?? points.at(-1);
+    const per = this.mode === 'rate' ? '/s' : '';
+    return html`
+      <p class="chart-legend num" aria-hidden="true">
+        <span class="key"><span class="b-flops"></span>Compute ${point ? si(point.flops, `FLOP${per}`) : NONE}</span>
+        <span class="key"><span class="b-bytes"></span>Memory ${point ? si(point.bytes, `B${per}`) : NONE}</span>
+        <span>${point ? `at ${point.seconds.toFixed(1)} s` : nothing}</span>
+      </p>
+    `;
   }
 
   override render() {
@@ -159,6 +162,7 @@ export class CostChart extends LightElement {
         </fieldset>
       </div>
       <div class="plot" role="img" aria-label=${summary}></div>
+      ${this.#legend()}
     `;
   }
 }
