@@ -20,7 +20,7 @@ export interface SamplerShape extends SamplerLimits {
 }
 
 export interface SamplerTuning {
-  /** Invocations of a workgroup, at least 16. Default: 256; 64 up to 4096 tokens. */
+  /** Invocations of a workgroup, at least 16. Default by vocabulary: 32, 64 or 256. */
   workgroup?: number;
 }
 
@@ -34,7 +34,6 @@ export interface SamplerBuffers {
 
 /** Largest vocabulary: masses of all tokens must add up in 32 bits with some left for precision. */
 const MAX_VOCAB = 2 ** 20;
-const SMALL_VOCAB = 4096;
 /** Shared arrays of the kernel beyond the four of one word an invocation: two of 256 bins, 16 sums of two words. */
 const SHARED_BYTES = 4 * (2 * 256 + 2 * 16);
 
@@ -64,7 +63,7 @@ export class Sampler {
     checkNumber('vocab', vocab, { min: 1, max: MAX_VOCAB, integer: true });
     checkNumber('maxSamples', shape.maxSamples, { min: 1, integer: true });
     const { limits } = gpu.profile;
-    const workgroup = tuning.workgroup ?? (vocab <= SMALL_VOCAB ? 64 : 256);
+    const workgroup = tuning.workgroup ?? defaultWorkgroup(vocab);
     checkNumber('workgroup', workgroup, { min: 16, integer: true });
     if (
       workgroup > limits.maxComputeInvocationsPerWorkgroup ||
@@ -132,6 +131,12 @@ export class Sampler {
 export interface BoundSampler {
   /** Records the step's samples. `cost`: the sum over them of `addDrawCost` or `forcedCost`. */
   record(recorder: StepRecorder, shape: StepShape, cost: Cost): void;
+}
+
+/** Few invocations where there is little to stride over: barriers cost more than the work then. */
+function defaultWorkgroup(vocab: number): number {
+  if (vocab <= 256) return 32;
+  return vocab <= 4096 ? 64 : 256;
 }
 
 /** Bits of each half of a top-p mass: as many as leave the sum over the vocabulary below 2^32, at most 15. */

@@ -5,14 +5,13 @@ import {
   FORCED,
   KEEP,
   RESULT_WORDS,
-  type ResolvedSampling,
   resolveSampling,
   Sampler,
 } from '../../../src/kernels/sample.ts';
 import type { SamplingInput } from '../../../src/kernels/sampler-state.ts';
 import { createStepBuffers, type StepBuffers, StepRecorder } from '../../../src/kernels/step.ts';
+import { argmax, drawScores } from '../../reference/sampler.ts';
 import { download, stepShape } from './linear-support.ts';
-import { type ReferenceDraw, referenceDraw } from './sample-reference.ts';
 
 export interface BenchShape {
   vocab: number;
@@ -80,11 +79,9 @@ export class SampleBench {
     return new SampleBench(gpu, shape, sampler);
   }
 
-  set(slot: number, sampling: SamplingInput, seen: Iterable<number> = []): ResolvedSampling {
-    const resolved = resolveSampling(sampling, this.#shape.vocab);
-    this.sampler.state.setSlot(slot, resolved);
+  set(slot: number, sampling: SamplingInput, seen: Iterable<number> = []): void {
+    this.sampler.state.setSlot(slot, resolveSampling(sampling, this.#shape.vocab));
     this.sampler.state.setSeen(slot, seen);
-    return resolved;
   }
 
   /** One step: logits rows in step rows 1, 3, 5, …, so that a kernel which takes one for the other is found out. */
@@ -143,6 +140,33 @@ export function check(condition: boolean, message: () => string): asserts condit
   if (!condition) throw new Error(message());
 }
 
+export interface ReferenceDraw {
+  /** Per token: what the draw is the argmax of; −Infinity where filtered out. */
+  scores: Float64Array;
+  token: number;
+  /** Raw log-probability per token. */
+  logprobs: Float64Array;
+}
+
+/** A draw by its definition. `position`: of the token drawn. */
+export function referenceDraw(
+  logits: Float32Array,
+  sampling: SamplingInput,
+  present: Iterable<number>,
+  position: number,
+): ReferenceDraw {
+  const scores = drawScores(logits, sampling, { position, present });
+  return { scores, token: argmax(scores), logprobs: logSoftmax(logits) };
+}
+
+/** What is not finite counts as −∞. */
+export function logSoftmax(logits: Float32Array): Float64Array {
+  const raw = Float64Array.from(logits, (x) => (Number.isFinite(x) ? x : Number.NEGATIVE_INFINITY));
+  const max = raw.reduce((a, b) => Math.max(a, b));
+  const lnSum = Math.log(raw.reduce((sum, x) => sum + Math.exp(x - max), 0));
+  return raw.map((x) => x - max - lnSum);
+}
+
 /** How draws compare with the definition, over any number of them. */
 export class Agreement {
   draws = 0;
@@ -177,19 +201,18 @@ export class Agreement {
 export async function checkDraws(
   bench: SampleBench,
   rows: readonly LogitRow[],
-  sampling: SamplingInput,
+  sampling: SamplingInput & { seed: number },
   agreement: Agreement,
   seen: readonly number[] = [],
 ): Promise<Drawn[]> {
-  const resolved = bench.set(0, sampling, seen);
+  bench.set(0, sampling, seen);
   const drawn = await bench.draw(
     rows,
     rows.map((_, row) => ({ row, slot: 0 })),
   );
-  const held = new Set(seen);
   rows.forEach(({ logits, position }, i) => {
     const what = `row ${i} of ${logits.length} tokens, ${JSON.stringify(sampling)}`;
-    agreement.add(drawn[i]!, referenceDraw(logits, resolved, held, position + 1), what);
+    agreement.add(drawn[i]!, referenceDraw(logits, sampling, seen, position + 1), what);
   });
   return drawn;
 }

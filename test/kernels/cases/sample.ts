@@ -1,11 +1,21 @@
 /** Checks of the sampling kernel that any host of a `Gpu` can run: each throws on a mismatch. */
 import { link } from 'wesl/core';
 import philoxSource from '../../../shaders/lib/philox.wesl?raw';
+import { isReckonError } from '../../../src/errors.ts';
 import type { Gpu } from '../../../src/gpu/index.ts';
 import type { SamplingInput } from '../../../src/kernels/sampler-state.ts';
+import { philox2x32, uniform } from '../../reference/philox.ts';
+import { keptLogits } from '../../reference/sampler.ts';
 import { download, seeded, upload } from './linear-support.ts';
-import { gumbelOf, keptTokens, philox2x32, referenceDraw } from './sample-reference.ts';
-import { Agreement, check, checkDraws, type LogitRow, SampleBench } from './sample-support.ts';
+import {
+  Agreement,
+  check,
+  checkDraws,
+  type LogitRow,
+  logSoftmax,
+  referenceDraw,
+  SampleBench,
+} from './sample-support.ts';
 
 /** Logits of about the spread that language models have. `steps`: rounded to 1/steps, so that many are equal. */
 export function randomRows(random: () => number, vocab: number, count: number, spread = 4, steps = 0): LogitRow[] {
@@ -21,13 +31,14 @@ export function randomRows(random: () => number, vocab: number, count: number, s
 /** All checks. */
 export async function checkSample(gpu: Gpu): Promise<void> {
   await checkRandomBits(gpu);
-  for (const vocab of [5, 80, 1000]) await checkAgainstDefinition(gpu, vocab, 64);
+  for (const vocab of [5, 80, 1000]) await checkAgainstDefinition(gpu, vocab, 24);
   await checkKeptSets(gpu);
   await checkDistribution(gpu);
   await checkPenaltyAndBiases(gpu);
   await checkForced(gpu, 1000);
   await checkNeighbours(gpu);
   await checkBadLogits(gpu);
+  await checkBiasPool(gpu);
 }
 
 /** Philox bit for bit, the Gumbel transform to f32 rounding, over random words and the extremes. */
@@ -79,8 +90,8 @@ export async function checkRandomBits(gpu: Gpu): Promise<void> {
   });
   for (let i = 0; i < count; i++) {
     const [key, c0, c1, u] = inputs.subarray(4 * i, 4 * i + 4) as unknown as [number, number, number, number];
-    check(words[2 * i] === philox2x32(key, c0, c1)[0], () => `Philox differs for key ${key}, counter ${c0}, ${c1}`);
-    const error = Math.abs(floats[2 * i + 1]! - gumbelOf(u));
+    check(words[2 * i] === philox2x32(c0, c1, key)[0], () => `Philox differs for key ${key}, counter ${c0}, ${c1}`);
+    const error = Math.abs(floats[2 * i + 1]! - -Math.log(-Math.log(uniform(u))));
     check(error <= 4e-6, () => `Gumbel of word ${u} is off by ${error}`);
   }
 }
@@ -105,9 +116,8 @@ export async function checkAgainstDefinition(
   vocab: number,
   count: number,
   settings: readonly SamplingInput[] = SETTINGS,
-  workgroup?: number,
 ): Promise<void> {
-  const bench = await SampleBench.create(gpu, { vocab, slots: 1, rows: count, ...(workgroup ? { workgroup } : {}) });
+  const bench = await SampleBench.create(gpu, { vocab, slots: 1, rows: count });
   const random = seeded(vocab);
   const agreement = new Agreement();
   for (const sampling of settings) {
@@ -144,7 +154,8 @@ export async function checkKeptSets(gpu: Gpu): Promise<void> {
     const rows = Array.from({ length: draws }, (_, position) => ({ logits: row!.logits, position }));
     const sampling = { temperature: 1, seed: round, ...filters };
     const drawn = new Set((await checkDraws(bench, rows, sampling, agreement)).map(({ token }) => token));
-    const kept = keptTokens(Float64Array.from(row!.logits), bench.set(0, sampling));
+    const left = keptLogits(row!.logits, sampling);
+    const kept = [...left.keys()].filter((token) => left[token]! > Number.NEGATIVE_INFINITY);
     check(
       drawn.size === kept.length && kept.every((token) => drawn.has(token)),
       () => `${JSON.stringify(filters)}: drew ${[...drawn].sort()}, kept are ${kept.sort()}`,
@@ -161,9 +172,9 @@ export async function checkDistribution(gpu: Gpu): Promise<void> {
   const bench = await SampleBench.create(gpu, { vocab, slots: 2, rows: count });
   const logits = Float32Array.from([0, 0.5, -0.5, 1, -1, 0.25, 1.5, -2]);
   const rows = Array.from({ length: count }, (_, position) => ({ logits, position }));
-  const sampling = bench.set(0, { seed: 12345 });
+  bench.set(0, { seed: 12345 });
   bench.set(1, { seed: 2 ** 40 + 7 });
-  const { logprobs } = referenceDraw(logits, sampling, new Set(), 0);
+  const logprobs = logSoftmax(logits);
   for (const slot of [0, 1]) {
     const counts = new Float64Array(vocab);
     const drawn = await bench.draw(
@@ -234,8 +245,8 @@ export async function checkForced(gpu: Gpu, vocab: number): Promise<void> {
     ...randomRows(random, vocab, 1, 30),
   ];
   bench.set(0, { temperature: 0.5, topK: 1, repetitionPenalty: 3, biases: new Map([[1, 50]]) }, [0, 1, 2]);
-  const plain = bench.set(1, {});
-  const references = rows.map(({ logits }) => referenceDraw(logits, plain, new Set(), 0).logprobs);
+  bench.set(1, {});
+  const references = rows.map(({ logits }) => logSoftmax(logits));
   const asked = Array.from({ length: 64 }, (_, i) => ({
     row: i % rows.length,
     slot: i % 2,
@@ -286,7 +297,7 @@ export async function checkBadLogits(gpu: Gpu): Promise<void> {
   const rows = randomRows(random, vocab, 8);
   for (const [i, { logits }] of rows.entries()) logits.fill([nan, up, down][i % 3]!, i * 4, 90);
   rows[7]!.logits.fill(nan).fill(-40, 55, 56);
-  for (const sampling of [{ temperature: 0 }, { seed: 1 }, { seed: 2, topK: 8, topP: 0.9, minP: 0.01 }]) {
+  for (const sampling of [{ temperature: 0, seed: 0 }, { seed: 1 }, { seed: 2, topK: 8, topP: 0.9, minP: 0.01 }]) {
     await checkDraws(bench, rows, sampling, agreement);
   }
 
@@ -309,5 +320,44 @@ export async function checkBadLogits(gpu: Gpu): Promise<void> {
       check(token === (i === 2 ? 3 : 0) && Number.isNaN(logprob), () => `Nothing to draw: ${JSON.stringify(drawn[i])}`);
     });
   }
+  bench.dispose();
+}
+
+/** Random settings in random slots: each slot always draws by its own biases, wherever the pool holds them. */
+export async function checkBiasPool(gpu: Gpu): Promise<void> {
+  const [vocab, slots, maxBiases] = [40, 4, 24];
+  const bench = await SampleBench.create(gpu, { vocab, slots, rows: slots, maxBiases });
+  const random = seeded(19);
+  const below = (n: number) => Math.floor(random() * n);
+  const live = new Map<number, SamplingInput>();
+  let refused = 0;
+  for (let round = 0; round < 60; round++) {
+    const slot = below(slots);
+    const biases = new Map(Array.from({ length: below(14) }, () => [below(vocab), (random() - 0.5) * 20] as const));
+    const others = [...live].reduce((sum, [i, { biases }]) => sum + (i === slot ? 0 : biases!.size), 0);
+    try {
+      bench.set(slot, { temperature: 0, biases });
+      check(others + biases.size <= maxBiases, () => `${others} + ${biases.size} biases fitted into ${maxBiases}`);
+      live.set(slot, { temperature: 0, biases });
+    } catch (error) {
+      check(isReckonError(error, 'bad-option') && others + biases.size > maxBiases, () => String(error));
+      refused++;
+      if (below(2) === 0) {
+        bench.sampler.state.clearSlot(slot);
+        live.delete(slot);
+      }
+    }
+    const [row] = randomRows(random, vocab, 1);
+    const lanes = [...live.keys()];
+    const drawn = await bench.draw(
+      [row!],
+      lanes.map((slot) => ({ row: 0, slot })),
+    );
+    lanes.forEach((slot, i) => {
+      const { token } = referenceDraw(row!.logits, live.get(slot)!, [], 0);
+      check(drawn[i]!.token === token, () => `Round ${round}: slot ${slot} drew ${drawn[i]!.token}, not ${token}`);
+    });
+  }
+  check(refused > 3, () => 'The pool was never full');
   bench.dispose();
 }
