@@ -25,7 +25,9 @@ const QWEN3_06B: ModelConfig = {
   maxContext: 40960,
 };
 
-export const MODEL_SHAPES = {
+export type ShapeName = 'tiny' | 'proto' | 'qwen3-0.6b' | 'qwen3-1.7b';
+
+export const MODEL_SHAPES: Readonly<Record<ShapeName, ModelConfig>> = {
   /** For tests: small, with grouped queries and a byte-level vocabulary. */
   tiny: {
     ...QWEN3,
@@ -54,9 +56,7 @@ export const MODEL_SHAPES = {
   },
   'qwen3-0.6b': QWEN3_06B,
   'qwen3-1.7b': { ...QWEN3_06B, hiddenSize: 2048, intermediateSize: 6144 },
-} as const satisfies Record<string, ModelConfig>;
-
-export type ShapeName = keyof typeof MODEL_SHAPES;
+};
 
 /**
  * A named shape, optionally with another number of layers.

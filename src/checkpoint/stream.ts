@@ -80,7 +80,7 @@ export async function* streamTensors(
   for (const tensor of wanted) total += tensor ? tensor.end - tensor.start : 0;
 
   let loaded = 0;
-  for (const { file, tensors } of index.files) {
+  for (const { file, tensors, fileBytes } of index.files) {
     const needed = tensors.filter((tensor) => wanted.has(tensor) && tensor.end > tensor.start);
     for (const run of runsOf(needed, chunkBytes)) {
       const [start, end] = [run[0]!.start, run.at(-1)!.end];
@@ -93,7 +93,7 @@ export async function* streamTensors(
         let position = start;
         for (const tensor of run) {
           position += await reader.skip(tensor.start - position);
-          for await (const chunk of pieces(reader, tensor, position, chunkBytes)) {
+          for await (const chunk of pieces(reader, tensor, { position, chunkBytes, fileBytes })) {
             loaded += chunk.bytes.length;
             onProgress?.({ loaded, total, file, tensor: tensor.name });
             yield chunk;
@@ -108,32 +108,27 @@ export async function* streamTensors(
   }
 }
 
+/** @param from.position Byte of the file that the reader is at: short of the tensor when the data have ended. */
 async function* pieces(
   reader: ByteReader,
   tensor: TensorInfo,
-  position: number,
-  chunkBytes: number,
+  from: { position: number; chunkBytes: number; fileBytes: number },
 ): AsyncGenerator<TensorChunk, void, undefined> {
   const { name, shape, file } = tensor;
   const dtype = weightDType(tensor);
   const size = tensor.end - tensor.start;
-  const step = pieceBytes(tensor, WEIGHT_BYTES[dtype], chunkBytes);
-  let got = position - tensor.start;
+  const step = pieceBytes(tensor, WEIGHT_BYTES[dtype], from.chunkBytes);
+  let position = from.position;
   for (let start = 0; start < size; start += step) {
     const bytes = new Uint8Array(Math.min(step, size - start));
-    if (got >= start) got = start + (await reader.fill(bytes));
-    const expected = start + bytes.length;
-    if (got < expected) {
-      const missing = size - got;
-      throw new ReckonError(
-        'bad-checkpoint',
-        `${file} ended ${missing} bytes before the end of ${quoted(name)} (${size} bytes).`,
-        {
-          hint: 'The file is cut short: download it again.',
-          details: { file, tensor: name, missing, bytes: size },
-        },
-      );
+    if (position === tensor.start + start) position += await reader.fill(bytes);
+    if (position < tensor.start + start + bytes.length) {
+      const missingBytes = from.fileBytes - position;
+      throw new ReckonError('bad-checkpoint', `${file} ended ${missingBytes} bytes early, in ${quoted(name)}.`, {
+        hint: `It should have ${from.fileBytes} bytes: download it again.`,
+        details: { file, tensor: name, missingBytes, fileBytes: from.fileBytes },
+      });
     }
-    yield { name, dtype, shape, bytes, start, last: expected === size };
+    yield { name, dtype, shape, bytes, start, last: start + bytes.length === size };
   }
 }

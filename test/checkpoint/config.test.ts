@@ -1,0 +1,192 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  checkTensors,
+  expectedTensors,
+  MODEL_SHAPES,
+  modelConfigJson,
+  modelShape,
+  parameterCount,
+  parseGenerationDefaults,
+  parseModelConfig,
+  readTensorIndex,
+  type TensorInfo,
+} from '../../src/checkpoint/index.ts';
+import { isReckonError } from '../../src/errors.ts';
+import { errorOf, protoSource } from '../support/checkpoint.ts';
+
+const proto = modelConfigJson(MODEL_SHAPES.proto);
+const noTokens = { idOf: () => undefined };
+
+describe('parseModelConfig', () => {
+  it('reads the embedded model as its shape', async () => {
+    expect(parseModelConfig(await protoSource().text('config.json'))).toEqual(MODEL_SHAPES.proto);
+  });
+
+  it('comes back from every named shape', () => {
+    for (const shape of Object.values(MODEL_SHAPES)) expect(parseModelConfig(modelConfigJson(shape))).toEqual(shape);
+  });
+
+  it('reads θ where newer transformers put it', () => {
+    const { rope_theta: _, rope_scaling: __, ...rest } = proto;
+    const config = parseModelConfig({ ...rest, rope_parameters: { rope_type: 'default', rope_theta: 5e5 } });
+    expect(config.ropeTheta).toBe(5e5);
+    expect(() => parseModelConfig(rest)).toThrow(/rope_theta is missing/);
+  });
+
+  it('assumes what Hugging Face assumes', () => {
+    const { head_dim: _, tie_word_embeddings: __, ...rest } = proto;
+    expect(parseModelConfig(rest)).toMatchObject({ headDim: 128, tiedEmbeddings: false });
+  });
+
+  it('refuses models it does not know, and lists those it does', async () => {
+    const cases: [Record<string, unknown>, RegExp][] = [
+      [{ architectures: ['MambaForCausalLM'] }, /"MambaForCausalLM" is not known.*Qwen3ForCausalLM/],
+      [{ architectures: ['constructor'] }, /not known/],
+      [{ rope_scaling: { rope_type: 'yarn', factor: 4 } }, /RoPE of type "yarn"/],
+      [{ rope_parameters: { rope_type: 'llama3', rope_theta: 1e4 } }, /RoPE of type "llama3"/],
+      [{ use_sliding_window: true }, /sliding-window/],
+      [{ attention_bias: true }, /biases/],
+      [{ quantization_config: { bits: 4 } }, /quantised/],
+    ];
+    for (const [change, message] of cases) {
+      const error = await errorOf(() => parseModelConfig({ ...proto, ...change }));
+      expect(isReckonError(error, 'unknown-architecture') && error.message).toMatch(message);
+    }
+  });
+
+  it('names the field, its value and what it must be', async () => {
+    const cases: [string, unknown, RegExp][] = [
+      ['architectures', [], /architectures is \[\]; it must be a list/],
+      ['hidden_size', 0, /hidden_size is 0; it must be a multiple of 2 from 2/],
+      ['hidden_size', '128', /hidden_size is "128"/],
+      ['num_hidden_layers', 1.5, /num_hidden_layers is 1.5; it must be a whole number/],
+      ['num_attention_heads', -2, /num_attention_heads is -2/],
+      ['num_key_value_heads', 3, /num_key_value_heads is 3/],
+      ['head_dim', 12, /head_dim is 12; it must be a multiple of 8 from 8 to 256/],
+      ['head_dim', 264, /head_dim is 264/],
+      ['intermediate_size', 7, /intermediate_size is 7; it must be a multiple of 2/],
+      ['vocab_size', 0, /vocab_size is 0/],
+      ['rms_norm_eps', 0, /rms_norm_eps is 0/],
+      ['rope_theta', null, /rope_theta is null/],
+      ['rope_theta', 'big', /rope_theta is "big"/],
+      ['rope_scaling', 4, /rope_scaling is 4/],
+      ['max_position_embeddings', undefined, /max_position_embeddings is missing/],
+      ['hidden_act', 'gelu', /hidden_act is "gelu"; it must be "silu"/],
+      ['tie_word_embeddings', 'yes', /tie_word_embeddings is "yes"; it must be true or false/],
+    ];
+    for (const [field, value, message] of cases) {
+      const error = await errorOf(() => parseModelConfig({ ...proto, [field]: value }));
+      expect(isReckonError(error, 'bad-checkpoint') && error.message, field).toMatch(message);
+    }
+    expect(() => parseModelConfig({ ...proto, num_attention_heads: 8, num_key_value_heads: 3 })).toThrow(
+      /divisor of num_attention_heads \(8\)/,
+    );
+  });
+
+  it('answers anything with typed errors only', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.json()),
+        fc.constantFrom(...Object.keys(proto)),
+        fc.jsonValue(),
+        (text, field, value) => {
+          for (const input of [text, JSON.stringify({ ...proto, [field]: value })]) {
+            try {
+              parseModelConfig(input);
+            } catch (error) {
+              expect(isReckonError(error)).toBe(true);
+            }
+          }
+        },
+      ),
+    );
+    expect(() => parseModelConfig('<!doctype html>')).toThrow(/web page/);
+  });
+});
+
+describe('parseGenerationDefaults', () => {
+  const config = { model: MODEL_SHAPES.proto, json: proto };
+
+  it('gathers end tokens from all three places', async () => {
+    const text = await protoSource().text('generation_config.json');
+    const tokenizer = { idOf: (token: string) => (token === '<|im_end|>' ? 2 : undefined) };
+    expect(parseGenerationDefaults(text, config, tokenizer)).toEqual({
+      stopTokens: [0, 2],
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      repetitionPenalty: 1,
+    });
+    const own = parseGenerationDefaults(undefined, { ...config, json: { ...proto, eos_token_id: 7 } }, tokenizer);
+    expect(own.stopTokens).toEqual([2, 7]);
+  });
+
+  it('takes the settings, nulls as absent, greedy as temperature 0', () => {
+    const settings = {
+      temperature: 0.6,
+      top_k: 20,
+      top_p: 0.95,
+      min_p: null,
+      repetition_penalty: 1.1,
+      eos_token_id: 3,
+    };
+    expect(parseGenerationDefaults(settings, config, noTokens)).toEqual({
+      stopTokens: [3],
+      temperature: 0.6,
+      topK: 20,
+      topP: 0.95,
+      minP: 0,
+      repetitionPenalty: 1.1,
+    });
+    expect(parseGenerationDefaults({ do_sample: false, temperature: 0.6 }, config, noTokens).temperature).toBe(0);
+  });
+
+  it('refuses what is out of range', () => {
+    expect(() => parseGenerationDefaults({ eos_token_id: [2, 80] }, config, noTokens)).toThrow(
+      /eos_token_id is \[2,80\]; it must be .* below 80/,
+    );
+    expect(() => parseGenerationDefaults({ temperature: -1 }, config, noTokens)).toThrow(/temperature is -1/);
+    expect(() => parseGenerationDefaults({ top_p: 'high' }, config, noTokens)).toThrow(/top_p is "high"/);
+    expect(() => parseGenerationDefaults('[]', config, noTokens)).toThrow(
+      /generation_config.json is not a JSON object/,
+    );
+  });
+});
+
+describe('expected tensors', () => {
+  it('are those of the embedded checkpoint, and count its parameters', async () => {
+    const { tensors } = await readTensorIndex(protoSource());
+    const expected = expectedTensors(MODEL_SHAPES.proto);
+    expect(new Set(expected.map(({ name }) => name))).toEqual(new Set(tensors.keys()));
+    checkTensors(tensors, MODEL_SHAPES.proto);
+    expect(parameterCount(MODEL_SHAPES.proto)).toBe(798_336);
+    // The published sizes: 0.6B and 1.7B.
+    expect(parameterCount(modelShape('qwen3-0.6b'))).toBe(596_049_920);
+    expect(parameterCount(modelShape('qwen3-1.7b'))).toBe(1_720_574_976);
+  });
+
+  it('names up to five that are missing or misshapen', async () => {
+    const { tensors } = await readTensorIndex(protoSource());
+    const bigger = { ...MODEL_SHAPES.proto, layers: 5 };
+    const missing = await errorOf(() => checkTensors(tensors, bigger));
+    expect(missing.message).toMatch(/lacks "model.layers.4.input_layernorm.weight"; .*; and 6 more/);
+    const wrong = await errorOf(() => checkTensors(tensors, { ...MODEL_SHAPES.proto, vocabSize: 81 }));
+    expect(wrong.message).toMatch(/"model.embed_tokens.weight" is \[80, 128\], should be \[81, 128\]/);
+    const untied = await errorOf(() => checkTensors(tensors, { ...MODEL_SHAPES.proto, tiedEmbeddings: false }));
+    expect(untied.message).toMatch(/lacks "lm_head.weight"\./);
+    const entries = [...tensors].map(([name, info]): [string, TensorInfo] => [name, { ...info, dtype: 'I8' }]);
+    expect(() => checkTensors(new Map(entries), MODEL_SHAPES.proto)).toThrow(/stored as I8/);
+    for (const error of [missing, wrong, untied]) expect(isReckonError(error, 'bad-checkpoint')).toBe(true);
+  });
+});
+
+describe('modelShape', () => {
+  it('overrides layers, and lists the names there are', () => {
+    expect(modelShape('qwen3-0.6b', { layers: 2 })).toEqual({ ...MODEL_SHAPES['qwen3-0.6b'], layers: 2 });
+    expect(() => modelShape('qwen9')).toThrow(/no model shape "qwen9".*tiny, proto, qwen3-0.6b, qwen3-1.7b/);
+    expect(() => modelShape('toString')).toThrow(/no model shape/);
+    expect(() => modelShape('tiny', { layers: 0 })).toThrow(/layers is 0/);
+  });
+});
