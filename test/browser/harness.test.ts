@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type BrowserModule, openModule, withBrowser } from '../support/browser.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type BrowserModule, findBrowser, openModule, withBrowser } from '../support/browser.ts';
 import type { AdapterReport } from './cases/adapter.ts';
 
 const CASES = new URL('./cases/adapter.ts', import.meta.url);
@@ -51,6 +51,16 @@ describe('Firefox', () => {
 });
 
 describe('a browser', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('is asked for by name where it is missing', () => {
+    vi.stubEnv('PATH', '/nowhere');
+    vi.stubEnv('CHROMIUM', '');
+    vi.stubEnv('FIREFOX', '/nowhere/firefox');
+    expect(() => findBrowser('chromium')).toThrow(/needs chromium, .* sudo apt-get install chromium/);
+    expect(() => findBrowser('firefox')).toThrow('FIREFOX names /nowhere/firefox, which does not exist.');
+  });
+
   it('collects what goes wrong in the page, and takes pictures', async () => {
     await withBrowser('chromium', async ({ page, errors, screenshot }) => {
       await page.goto('data:text/html,<title>x</title><script>console.error("one"); throw new Error("two")</script>');
