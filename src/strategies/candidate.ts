@@ -1,14 +1,7 @@
 /** One lane to its end: think until the thinking is closed, by the model or by force, then answer. */
 import type { FinishReason, GenerateOptions, Lane } from '../engine/types.ts';
 import { extractAnswer } from '../text/answer.ts';
-import type {
-  Candidate,
-  CandidateEvent,
-  LaneEvent,
-  LaneTokenEvent,
-  StrategyContext,
-  ThinkingDialect,
-} from './types.ts';
+import type { Candidate, CandidateEvent, LaneEvent, LaneTokenEvent, StrategyContext } from './types.ts';
 
 export type CandidateStreamEvent = LaneEvent | LaneTokenEvent | CandidateEvent;
 
@@ -21,11 +14,6 @@ export interface CandidatePlan {
   /** Ends the lane early; its candidate then has `finish: 'pruned'` where `pruned()` says so, else `'abort'`. */
   readonly signal: AbortSignal;
   readonly pruned: () => boolean;
-}
-
-/** "<think>" for "</think>". */
-function openingOf(dialect: ThinkingDialect): string {
-  return dialect.marker.replace('</', '<');
 }
 
 class CandidateRun {
@@ -76,9 +64,8 @@ class CandidateRun {
   #opened(): boolean {
     const { dialect } = this.#context;
     if (dialect.opened) return true;
-    const opening = openingOf(dialect);
     const written = this.#thinking.trimStart();
-    return written.length < opening.length ? opening.startsWith(written) : written.startsWith(opening);
+    return written.length < dialect.open.length ? dialect.open.startsWith(written) : written.startsWith(dialect.open);
   }
 
   async *#sample(
@@ -130,7 +117,8 @@ class CandidateRun {
     const tail = Array.from(lane.tokens.slice(from));
     const ids = engine.encode(dialect.marker);
     return (
-      ids.every((id, i) => tail[tail.length - ids.length + i] === id) || engine.decode(tail).includes(dialect.marker)
+      (ids.length > 0 && ids.every((id, i) => tail[tail.length - ids.length + i] === id)) ||
+      engine.decode(tail).includes(dialect.marker)
     );
   }
 
@@ -161,13 +149,12 @@ class CandidateRun {
     const { verify, dialect } = this.#context;
     const { index, seed, pruned } = this.#plan;
     const ended = finish !== 'abort';
-    const answer = extractAnswer(this.#answer);
-    const opening = openingOf(dialect);
+    const answer = extractAnswer(this.#answer, dialect);
     const reasoning = this.#thinking.trim();
     return {
       lane: index,
       seed,
-      reasoning: (reasoning.startsWith(opening) ? reasoning.slice(opening.length) : reasoning).trim(),
+      reasoning: (reasoning.startsWith(dialect.open) ? reasoning.slice(dialect.open.length) : reasoning).trim(),
       answer,
       tokens: this.#tokens,
       finish: ended ? finish : pruned() ? 'pruned' : 'abort',

@@ -45,12 +45,18 @@ class Run {
     const length = prompt.length + spent + answer.maxTokens;
     engine.admit({ lanes: count, shared: prompt.length, length });
     const root = engine.open();
+    // A lane that is disposed while it reads stops reading: a long prompt does not outlive its abort.
+    const leave = () => root.dispose();
+    signal?.addEventListener('abort', leave, { once: true });
     try {
       await root.append(prompt);
-      throwIfAborted(signal, 'The run');
       const prefill = root.ledger.snapshot();
       return new Run(root.fork(count), prefill, started);
+    } catch (error) {
+      throwIfAborted(signal, 'The run');
+      throw error;
     } finally {
+      signal?.removeEventListener('abort', leave);
       root.dispose();
     }
   }

@@ -4,6 +4,9 @@
  */
 import type { Engine, FinishReason, LedgerSnapshot, Sampling, TokenIds } from '../engine/types.ts';
 import type { Verdict } from '../tasks/types.ts';
+import type { ThinkingDialect } from '../text/thinking.ts';
+
+export type { ThinkingDialect };
 
 /** A lane started: candidate `lane` of the run (0-based), drawing with `seed`. */
 export interface LaneEvent {
@@ -112,17 +115,6 @@ export interface StrategyContext {
   /** Judges an answer, where the problem can be verified. */
   verify?: (answer: string) => Verdict;
   signal?: AbortSignal;
-}
-
-/** The tokens around thinking. */
-export interface ThinkingDialect {
-  readonly thinks: boolean;
-  /** Whether the chat template opens the thinking; otherwise the model writes the opening marker itself, or skips it. */
-  readonly opened: boolean;
-  /** The token(s) that end the thinking, with whatever text the model was trained to put around them when forced. */
-  readonly close: string;
-  /** The bare marker, e.g. "</think>". */
-  readonly marker: string;
 }
 
 export type Strategy<Options> = (

@@ -110,9 +110,13 @@ class ReferenceLane implements Lane {
     return [...this.#tokens];
   }
 
+  #alive(): void {
+    if (this.#disposed) throw new ReckonError('lane-disposed', `Lane ${this.id} was disposed.`);
+  }
+
   /** Exactly one thing at a time, and nothing after disposal. */
   #start(): void {
-    if (this.#disposed) throw new ReckonError('lane-disposed', `Lane ${this.id} was disposed.`);
+    this.#alive();
     if (this.#busy) throw new ReckonError('lane-busy', `Lane ${this.id} is busy.`);
     this.#busy = true;
   }
@@ -148,6 +152,7 @@ class ReferenceLane implements Lane {
       this.#logits = this.#push(this.#session, this.#tokens[this.#read]!, this.#read);
       this.#read++;
       await turn();
+      this.#alive();
     }
     return this.#logits!;
   }
@@ -215,6 +220,7 @@ class ReferenceLane implements Lane {
         scores[i] = logSoftmax(logits)[token]!;
         logits = this.#push(session, token, this.length + i);
         await turn();
+        this.#alive();
       }
       return scores;
     } finally {
@@ -250,8 +256,8 @@ class ReferenceLane implements Lane {
     }
   }
 
+  /** Whatever it is doing ends with `lane-disposed`. */
   dispose(): void {
-    if (this.#busy) throw new ReckonError('lane-busy', `Lane ${this.id} is busy and cannot be disposed.`);
     this.#disposed = true;
     this.#engine.lanes.delete(this);
   }

@@ -36,6 +36,7 @@ function readWeights(): ReferenceWeights {
 export const protoDialect: ThinkingDialect = {
   thinks: true,
   opened: true,
+  open: '<think>',
   marker: '</think>',
   close: '\n</think>\n',
 };

@@ -168,8 +168,20 @@ describe('dialects', () => {
 
   it('closes the thinking of a model that ends its turn in mid-thought', async () => {
     // Biased hard, the model says nothing but its end token; the close must replace it, not follow it.
-    const context = contextOf(protoEngine(), EASY, { sampling: { temperature: 0, biases: new Map([[2, 1000]]) } });
-    const told = await read(runStrategy('chain-of-thought', context));
+    const engine = protoEngine();
+    const context = contextOf(engine, EASY, { sampling: { temperature: 0, biases: new Map([[2, 1000]]) } });
+    let held: number[] = [];
+    async function* looking() {
+      const run = runStrategy('chain-of-thought', context);
+      for (;;) {
+        const next = await run.next();
+        if (next.done) return next.value;
+        if (next.value.type === 'candidate') held = [...[...engine.lanes][0]!.tokens];
+        yield next.value;
+      }
+    }
+    const told = await read(looking());
+    expect(held).toEqual([...context.prompt, ...protoCodec.encode('\n</think>\n'), 2]);
     const ids = only(told.events, 'token').map((token) => token.token);
     expect(ids).toEqual([2, ...protoCodec.encode('\n</think>\n'), 2]);
     expect(told.answer.chosen).toBeNull();
@@ -272,6 +284,8 @@ describe('abort', () => {
     setImmediate(() => controller.abort());
     await expect(read(run)).rejects.toMatchObject({ code: 'aborted' });
     expect(engine.lanes.size).toBe(0);
+    // It stopped in the middle of the prompt.
+    expect(engine.ledger.rows).toBeLessThan(protoPrompt(EASY).length);
   });
 
   it('keeps what was generated, and chooses among the lanes that had ended', async () => {

@@ -1,6 +1,7 @@
 /** Reads a strategy's stream to its end and checks that it is well-formed. */
 import { expect } from 'vitest';
 import type { Answer, CostEvent, ReasoningEvent } from '../../src/strategies/types.ts';
+import { extractAnswer } from '../../src/text/answer.ts';
 
 export interface Told {
   events: ReasoningEvent[];
@@ -64,7 +65,7 @@ export function expectWellFormed({ events, answer }: Told, lanes: number): void 
     );
     const textOf = (part: string) => tokens.filter((token) => token.part === part).map((token) => token.text);
     expect(textOf('thinking').join('').trim()).toBe(candidate.reasoning);
-    expect(textOf('answer').join('').trim()).toBe(candidate.answer);
+    expect(extractAnswer(textOf('answer').join(''))).toBe(candidate.answer);
     // Thinking comes first, and never again.
     const parts = tokens.map((token) => token.part);
     expect(parts.lastIndexOf('thinking')).toBeLessThan(
