@@ -4,6 +4,7 @@ import type { DeviceProfile } from '../gpu/profile.ts';
 import type { Precision } from '../kernels/precision.ts';
 import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 import type { Problem } from '../tasks/types.ts';
+import type { ChatCompletions } from './chat.ts';
 
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant';
@@ -29,6 +30,10 @@ export interface LoadOptions {
   maxContext?: number;
   /** Most lanes in one step. Default 64. */
   maxLanes?: number;
+  /** Where WebGPU comes from. Default: the page's, or in Node what the package `webgpu` offers. */
+  gpu?: GPU;
+  /** Measure every step on the GPU's own clock, where it has one. Default false. */
+  timestamps?: boolean;
   /** GPU memory for KV, in bytes. Default: a quarter of a GiB, less where the adapter allows less. */
   kvBytes?: number;
 }
@@ -42,7 +47,6 @@ export interface ModelInfo {
   vocabulary: number;
   layers: number;
   maxContext: number;
-  /** Tasks this model was trained on, as far as its files say (Reckon's embedded ones do). */
   device: DeviceProfile;
   capacity: KvCapacity;
 }
@@ -70,6 +74,8 @@ export interface Model {
   readonly info: ModelInfo;
   /** @throws ReckonError (as rejection of `result` and of the iteration) `bad-option`, `over-capacity`, `device-lost` … */
   reason(request: ReasonRequest): ReasonRun;
+  /** OpenAI's shape: `chat.completions.create`. */
+  readonly chat: { readonly completions: ChatCompletions };
   /** The engine under it, for those who write their own strategies. Not there on a worker's client. */
   readonly engine?: Engine;
   dispose(): void;

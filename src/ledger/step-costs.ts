@@ -2,7 +2,7 @@
  * The cost of one engine step while it is recorded, and its split over the lanes it served. Flat arrays: a step adds some
  * hundred entries and must not allocate.
  */
-import { COST_CLASSES, type CostByClass, type CostClass, zeroCosts } from './cost.ts';
+import { COST_CLASSES, type Cost, type CostByClass, type CostClass, zeroCosts } from './cost.ts';
 
 /**
  * How a dispatch's cost is shared out over lanes:
@@ -52,6 +52,17 @@ export class StepCosts {
         cost.bytes += this.#sums[at + 1]! * fraction;
       }
     }
+  }
+
+  /** The whole step in two numbers. */
+  sum(): Cost {
+    let flops = 0;
+    let bytes = 0;
+    for (let i = 0; i < this.#sums.length; i += 2) {
+      flops += this.#sums[i]!;
+      bytes += this.#sums[i + 1]!;
+    }
+    return { flops, bytes };
   }
 
   /** The whole step by class. */

@@ -1,0 +1,51 @@
+/** The model a benchmark runs: a named shape with random weights, or a checkpoint's folder. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type LoadedModel, loadFrom } from '../src/api/load-model.ts';
+import { type CheckpointSource, MODEL_SHAPES, modelShape, syntheticSource } from '../src/checkpoint/index.ts';
+import { directorySource } from '../src/checkpoint/node.ts';
+import type { GpuEngine } from '../src/engine/engine.ts';
+import { ReckonError } from '../src/errors.ts';
+import type { Precision } from '../src/kernels/precision.ts';
+import { openNodeGpu } from '../src/node/gpu.ts';
+
+export interface BenchModelOptions {
+  model: string;
+  layers?: number;
+  precision: Precision;
+  driver: 'auto' | 'system' | 'software';
+  unsafeFast: boolean;
+  maxLanes: number;
+  maxContext: number;
+}
+
+export interface BenchModel {
+  model: LoadedModel;
+  engine: GpuEngine;
+  driver: string;
+}
+
+export async function openBenchModel(options: BenchModelOptions): Promise<BenchModel> {
+  const { gpu, driver } = await openNodeGpu({ driver: options.driver, unsafeFast: options.unsafeFast });
+  const model = await loadFrom(sourceOf(options), {
+    gpu,
+    timestamps: true,
+    precision: { weights: options.precision, kv: options.precision },
+    maxLanes: options.maxLanes,
+    maxContext: options.maxContext,
+  });
+  return { model, engine: model.engine, driver };
+}
+
+function sourceOf({ model, layers }: BenchModelOptions): CheckpointSource {
+  // "proto" is both: the trained checkpoint is the better one to measure, unless layers are to be left out.
+  if (model === 'proto' && layers === undefined)
+    return directorySource(fileURLToPath(new URL('../models/proto', import.meta.url)));
+  if (Object.hasOwn(MODEL_SHAPES, model)) {
+    return syntheticSource(modelShape(model, layers === undefined ? {} : { layers }), { seed: 1, dtype: 'F16' });
+  }
+  if (existsSync(model)) return directorySource(model);
+  throw new ReckonError('bad-option', `--model ${model} is neither a known shape nor a folder.`, {
+    hint: `Shapes: ${Object.keys(MODEL_SHAPES).join(', ')}.`,
+  });
+}

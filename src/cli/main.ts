@@ -1,0 +1,44 @@
+/** `reckon`: what the page does, without a page. One command a file; results on stdout, everything else on stderr. */
+import { isReckonError } from '../errors.ts';
+import { solve } from './solve.ts';
+
+interface Command {
+  readonly summary: string;
+  run(args: string[]): Promise<void>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
+};
+
+function usage(): string {
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+  return ['usage: reckon COMMAND [options]', '', ...lines, '', 'reckon COMMAND --help tells the options.', ''].join(
+    '\n',
+  );
+}
+
+async function main([name, ...args]: string[]): Promise<void> {
+  if (name === undefined || name === '--help' || name === '-h') {
+    process.stdout.write(usage());
+    return;
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!command) {
+    process.stderr.write(`There is no command ${JSON.stringify(name)}.\n\n${usage()}`);
+    process.exitCode = 2;
+    return;
+  }
+  await command.run(args);
+}
+
+main(process.argv.slice(2)).then(
+  // Dawn keeps threads of its own; a finished command is finished.
+  () => process.exit(),
+  (error: unknown) => {
+    const known = isReckonError(error) || (error instanceof TypeError && 'code' in error);
+    const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
+    process.stderr.write(`reckon: ${text}\n`);
+    process.exit(isReckonError(error, 'bad-option') || isReckonError(error, 'bad-problem') ? 2 : 1);
+  },
+);

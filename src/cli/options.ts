@@ -1,0 +1,55 @@
+/** Command-line options: `node:util` parses, this checks and says what is wrong in a sentence. */
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { checkNumber, ReckonError } from '../errors.ts';
+
+type OptionSpecs = NonNullable<ParseArgsConfig['options']>;
+
+/** Parsed options; `undefined` where not given. */
+export class Options {
+  readonly #values: Record<string, unknown>;
+
+  constructor(values: Record<string, unknown>) {
+    this.#values = values;
+  }
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** @throws ReckonError `bad-option` when it is not one of `allowed`. */
+  oneOf<T extends string>(name: string, allowed: readonly T[]): T | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const found = allowed.find((item) => item === value);
+    if (found === undefined) {
+      throw new ReckonError(
+        'bad-option',
+        `--${name} is ${JSON.stringify(value)}; it must be one of ${allowed.join(', ')}.`,
+      );
+    }
+    return found;
+  }
+
+  /** @throws ReckonError `bad-option` when it is not a number in the range. */
+  number(name: string, range: { min: number; max?: number; integer?: boolean }): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    return checkNumber(`--${name}`, value.trim() === '' ? Number.NaN : Number(value), range);
+  }
+}
+
+/** @throws ReckonError `bad-option` for unknown options and stray words. */
+export function readOptions(args: string[], options: OptionSpecs): Options {
+  try {
+    return new Options(parseArgs({ args, options, allowPositionals: false, strict: true }).values);
+  } catch (error) {
+    throw new ReckonError('bad-option', `${(error as Error).message.split('.')[0]}.`, {
+      hint: '--help tells the options.',
+    });
+  }
+}

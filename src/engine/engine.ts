@@ -1,0 +1,174 @@
+/** The engine on this machine's GPU: opens lanes, runs their tasks, reuses prefixes, says what fits. */
+import { ReckonError } from '../errors.ts';
+import type { DeviceProfile, Gpu } from '../gpu/index.ts';
+import { PAGE_SIZE } from '../kernels/step.ts';
+import { admit, LanePages, PagePool, PrefixCache } from '../kv/index.ts';
+import type { Decoder } from '../model/decoder.ts';
+import type { TextSink } from './generate-task.ts';
+import { GpuLane } from './lane.ts';
+import { RunningLedger } from './lane-ledger.ts';
+import { Pages } from './pages.ts';
+import { Scheduler } from './scheduler.ts';
+import { Sequence } from './sequence.ts';
+import type { StepRecord } from './stepper.ts';
+import type { Task } from './task.ts';
+import type { Engine, KvCapacity, Lane, Ledger, TokenIds } from './types.ts';
+
+/** Text of the loaded model, as far as the engine needs it. */
+export interface TextCodec {
+  encode(text: string): number[];
+  decode(tokens: readonly number[]): string;
+  /** A fresh detokenizer that watches for stop strings. */
+  sink(stopStrings: readonly string[]): TextSink;
+}
+
+export interface EngineParts {
+  gpu: Gpu;
+  decoder: Decoder;
+  codec: TextCodec;
+  /** Ends a generation that names no stop tokens of its own. */
+  stopTokens: readonly number[];
+  /** Names what cached prefixes are valid for: model, revision, precisions. */
+  cacheKey: string;
+}
+
+export class GpuEngine implements Engine {
+  readonly device: DeviceProfile;
+  readonly stopTokens: ReadonlySet<number>;
+  readonly vocabulary: number;
+  readonly #gpu: Gpu;
+  readonly #decoder: Decoder;
+  readonly #codec: TextCodec;
+  readonly #pool: PagePool;
+  readonly #prefix: PrefixCache;
+  readonly #scheduler: Scheduler;
+  readonly #sequences = new Set<Sequence>();
+  readonly #ledger = new RunningLedger();
+  #nextId = 0;
+  #disposed = false;
+
+  constructor({ gpu, decoder, codec, stopTokens, cacheKey }: EngineParts) {
+    this.#gpu = gpu;
+    this.#decoder = decoder;
+    this.#codec = codec;
+    this.device = gpu.profile;
+    this.vocabulary = decoder.config.vocabSize;
+    this.stopTokens = new Set(stopTokens);
+    this.#pool = new PagePool(decoder.totalPages, PAGE_SIZE);
+    this.#prefix = new PrefixCache(this.#pool, cacheKey);
+    const pages = new Pages(this.#pool, this.#prefix, this.#sequences);
+    this.#scheduler = new Scheduler(gpu, decoder, pages, this.#ledger);
+  }
+
+  get capacity(): KvCapacity {
+    return {
+      pageSize: PAGE_SIZE,
+      totalPages: this.#decoder.totalPages,
+      freePages: this.#pool.free,
+      bytesPerToken: this.#decoder.kvBytesPerToken,
+      maxContext: this.#decoder.maxContext,
+      maxLanes: this.#decoder.limits.slots,
+    };
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  /** Most draws one step can make. */
+  get maxDraws(): number {
+    return this.#decoder.limits.maxSamples;
+  }
+
+  open(): Lane {
+    this.#gpu.throwIfFailed();
+    const sequence = new Sequence(this.#nextId++, [], 0, new LanePages(this.#pool));
+    this.#sequences.add(sequence);
+    return new GpuLane(this, sequence);
+  }
+
+  admit(plan: { lanes: number; shared: number; length: number }): void {
+    admit(plan, this.capacity);
+  }
+
+  encode(text: string): number[] {
+    return this.#codec.encode(text);
+  }
+
+  decode(tokens: TokenIds): string {
+    return this.#codec.decode([...tokens]);
+  }
+
+  /** Calls `listener` with what was measured of every step, as its results arrive. Returns the way to take it back. */
+  onStep(listener: (record: StepRecord) => void): () => void {
+    return this.#scheduler.onStep(listener);
+  }
+
+  /** Forgets cached prefixes, so that prompts are computed anew (benchmarks). */
+  clearPrefixes(): void {
+    this.#prefix.clear();
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const sequence of [...this.#sequences]) {
+      sequence.task?.fail(
+        new ReckonError('lane-disposed', `The engine was disposed while lane ${sequence.id} was working.`),
+      );
+      this.close(sequence);
+    }
+    this.#prefix.clear();
+    this.#gpu.close();
+  }
+
+  // What lanes need of the engine.
+
+  start(task: Task): void {
+    this.#scheduler.start(task);
+  }
+
+  /** A copy of a sequence that shares its pages. */
+  branch(sequence: Sequence, ledger?: RunningLedger): Sequence {
+    const copy = new Sequence(this.#nextId++, [...sequence.tokens], sequence.given, sequence.pages.fork(), ledger);
+    this.#sequences.add(copy);
+    return copy;
+  }
+
+  close(sequence: Sequence): void {
+    if (!this.#sequences.delete(sequence)) return;
+    sequence.disposed = true;
+    sequence.pages.dispose();
+  }
+
+  /** Token ids of text or ids, checked against the vocabulary. */
+  tokensOf(input: TokenIds | string): number[] {
+    const tokens = typeof input === 'string' ? this.encode(input) : [...input];
+    for (const token of tokens) {
+      if (!Number.isInteger(token) || token < 0 || token >= this.vocabulary) {
+        throw new ReckonError(
+          'bad-option',
+          `${token} is not a token of this model, whose ids are 0 … ${this.vocabulary - 1}.`,
+        );
+      }
+    }
+    return tokens;
+  }
+
+  textSink(stopStrings: readonly string[]): TextSink {
+    return this.#codec.sink(stopStrings);
+  }
+
+  /** Lets an empty lane start from pages that an equal prompt left behind. */
+  reusePrefix(sequence: Sequence): void {
+    const { pages, length } = this.#prefix.match(sequence.tokens);
+    if (length > 0) sequence.pages.adopt(pages, length);
+  }
+
+  /** Keeps a prompt's full pages for lanes to come. Only what prefill computed: decoding rounds differently. */
+  offerPrefix(sequence: Sequence): void {
+    const length = Math.min(sequence.given, sequence.pages.length);
+    const full = Math.floor(length / PAGE_SIZE);
+    if (full > 0) this.#prefix.insert(sequence.tokens.slice(0, full * PAGE_SIZE), sequence.pages.pages.slice(0, full));
+  }
+}

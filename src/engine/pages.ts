@@ -1,0 +1,83 @@
+/**
+ * Where the scheduler's pages come from when the pool runs dry: first what only the prefix cache holds, then the KV of
+ * idle lanes (their tokens are kept; it is computed again when they go on), then the youngest running lane is preempted.
+ */
+import { isReckonError } from '../errors.ts';
+import { PAGE_SIZE } from '../kernels/step.ts';
+import type { PageCopy, PagePool, PrefixCache } from '../kv/index.ts';
+import type { Sequence } from './sequence.ts';
+import type { PageKeeper, Task } from './task.ts';
+
+/** Pages beyond its length that a preempted lane waits for, so that it is not preempted again at once. */
+const RESUME_MARGIN = 4;
+
+export class Pages implements PageKeeper {
+  readonly #pool: PagePool;
+  readonly #prefix: PrefixCache;
+  readonly #sequences: ReadonlySet<Sequence>;
+  #copies: PageCopy[] = [];
+  /** Told after positions [from, to) became writable: the block table may have changed there. */
+  onWritable: (task: Task, from: number, to: number) => void = () => {};
+
+  constructor(pool: PagePool, prefix: PrefixCache, sequences: ReadonlySet<Sequence>) {
+    this.#pool = pool;
+    this.#prefix = prefix;
+    this.#sequences = sequences;
+  }
+
+  prepare(task: Task, from: number, to: number): boolean {
+    const needed = Math.ceil((to - from) / PAGE_SIZE) + 1;
+    while (true) {
+      try {
+        for (const copy of task.sequence.pages.prepareWrite(from, to)) this.#copies.push(copy);
+        this.onWritable(task, from, to);
+        return true;
+      } catch (error) {
+        if (!isReckonError(error, 'over-capacity')) throw error;
+        if (this.#prefix.evict(needed) > 0 || this.#dropIdle()) continue;
+        const victim = this.#youngestRunning();
+        // Alone and still too long: nothing will ever free a page for it.
+        if (!victim || (victim === task && !this.#othersHoldPages(task))) throw error;
+        victim.preempted = true;
+        return false;
+      }
+    }
+  }
+
+  /** Page copies that the coming step must do first. */
+  takeCopies(): PageCopy[] {
+    const copies = this.#copies;
+    this.#copies = [];
+    return copies;
+  }
+
+  /** Whether a preempted task should try again. */
+  mayResume(task: Task, alone: boolean): boolean {
+    const needed = Math.ceil(task.sequence.tokens.length / PAGE_SIZE) + RESUME_MARGIN;
+    return alone || this.#pool.free >= needed;
+  }
+
+  /** Drops the KV of the idle lane that was opened last. */
+  #dropIdle(): boolean {
+    let found: Sequence | null = null;
+    for (const sequence of this.#sequences) if (!sequence.task && sequence.pages.length > 0) found = sequence;
+    found?.pages.truncate(0);
+    return found !== null;
+  }
+
+  #youngestRunning(): Task | null {
+    let found: Task | null = null;
+    for (const { task } of this.#sequences) {
+      if (!task || task.done || task.preempted || task.slot < 0) continue;
+      if (!found || task.order > found.order) found = task;
+    }
+    return found;
+  }
+
+  #othersHoldPages(task: Task): boolean {
+    for (const sequence of this.#sequences) {
+      if (sequence !== task.sequence && sequence.pages.length > 0) return true;
+    }
+    return false;
+  }
+}

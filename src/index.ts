@@ -1,0 +1,54 @@
+/**
+ * Reckon: a reasoning runtime for the browser's GPU. This is the package's door.
+ *
+ * @example
+ * const model = await loadModel('https://…/my-model/');
+ * const run = model.reason({ prompt: 'Use 3 5 7 to make 22.', strategy: { name: 'best-of-n', n: 8 } });
+ * for await (const event of run) if (event.type === 'token') show(event.lane, event.text);
+ * console.log((await run.result).text);
+ */
+export type {
+  ChatCompletion,
+  ChatCompletionChunk,
+  ChatCompletionRequest,
+  ChatCompletions,
+} from './api/chat.ts';
+export { type LoadedModel, loadModel } from './api/load-model.ts';
+export type {
+  ChatMessage,
+  LoadOptions,
+  LoadProgress,
+  Model,
+  ModelInfo,
+  ModelSource,
+  ReasonRequest,
+  ReasonRun,
+} from './api/types.ts';
+export type {
+  AttentionPolicy,
+  DeviceProfile,
+  Engine,
+  FinishReason,
+  GenerateOptions,
+  Generation,
+  KvCapacity,
+  Lane,
+  Ledger,
+  LedgerSnapshot,
+  Sampling,
+  TokenEvent,
+  TokenIds,
+} from './engine/types.ts';
+export { isReckonError, ReckonError, type ReckonErrorCode } from './errors.ts';
+export { COST_CLASSES, type Cost, type CostByClass, type CostClass } from './ledger/cost.ts';
+export { runStrategy, strategies } from './strategies/index.ts';
+export type {
+  Answer,
+  Candidate,
+  ReasoningEvent,
+  Strategy,
+  StrategyContext,
+  ThinkingDialect,
+} from './strategies/types.ts';
+export { type Problem, problemFromText, type Task, taskById, tasks, type Verdict } from './tasks/index.ts';
+export { connectWorker, type WorkerConnection } from './worker/client.ts';

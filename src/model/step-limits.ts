@@ -1,0 +1,43 @@
+/** How large a step may be: from what was asked for and what the device's buffers can hold. */
+import type { ModelConfig } from '../checkpoint/config.ts';
+import { checkNumber } from '../errors.ts';
+import type { DeviceProfile } from '../gpu/index.ts';
+import { PAGE_SIZE, SPLIT_PAGES, type StepLimits } from '../kernels/step.ts';
+
+export interface StepSizes {
+  /** Lanes in one step. */
+  maxLanes: number;
+  /** Longest lane, tokens. */
+  maxContext: number;
+  /** Prompt tokens fed in one step beside the lanes that decode. */
+  prefillRows?: number;
+}
+
+/** Memory spent on logits and on partial attention results, each, unless a single row or lane needs more. */
+const SCRATCH_BYTES = 64 * 2 ** 20;
+/** A software driver computes a row in milliseconds: short steps keep it answering. */
+const PREFILL_ROWS = { gpu: 256, software: 64 };
+
+/** @throws ReckonError `bad-option` for sizes that are not positive whole numbers. */
+export function stepLimits(profile: DeviceProfile, config: ModelConfig, sizes: StepSizes): StepLimits {
+  const slots = checkNumber('maxLanes', sizes.maxLanes, { min: 1, max: 256, integer: true });
+  const maxContext = checkNumber('maxContext', sizes.maxContext, { min: 2, integer: true });
+  const prefillRows = checkNumber(
+    'prefillRows',
+    sizes.prefillRows ?? (profile.software ? PREFILL_ROWS.software : PREFILL_ROWS.gpu),
+    { min: 1, max: 4096, integer: true },
+  );
+  const splits = Math.ceil(maxContext / (SPLIT_PAGES * PAGE_SIZE));
+  const partialBytes = config.heads * (config.headDim + 2) * 4;
+  const maxItems = Math.max(splits, Math.min(slots * splits, Math.floor(SCRATCH_BYTES / partialBytes)));
+  const logitBudget = Math.min(SCRATCH_BYTES, profile.limits.maxStorageBufferBindingSize);
+  const maxLogitRows = Math.max(1, Math.min(slots + prefillRows, Math.floor(logitBudget / (config.vocabSize * 4))));
+  return {
+    maxRows: slots + prefillRows,
+    maxItems,
+    maxLogitRows,
+    maxSamples: Math.max(256, maxLogitRows),
+    slots,
+    maxPagesPerLane: Math.ceil(maxContext / PAGE_SIZE),
+  };
+}

@@ -1,0 +1,74 @@
+/** What crosses the worker boundary: plain data, and errors with their codes. */
+
+import type { LoadOptions, LoadProgress, ModelInfo, ReasonRequest } from '../api/types.ts';
+import { ReckonError, type ReckonErrorCode } from '../errors.ts';
+import type { Answer, ReasoningEvent } from '../strategies/types.ts';
+
+/** A result or an error. Structured clone would keep an error's message and lose its code. */
+export type Outcome<T> = { ok: true; value: T } | { ok: false; error: PlainError };
+
+export interface PlainError {
+  code: ReckonErrorCode | null;
+  message: string;
+  hint?: string;
+  details: Record<string, unknown>;
+}
+
+/** The load options that can be sent; progress and abort have ways of their own. */
+export type SentLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal' | 'gpu'>;
+/** A request without its signal. */
+export type SentRequest = Omit<ReasonRequest, 'signal'>;
+
+/** The worker's face. Ids are the caller's: they name what `abort` ends. */
+export interface WorkerHost {
+  load(
+    id: number,
+    source: string | File[],
+    options: SentLoadOptions,
+    onProgress: (progress: LoadProgress) => void,
+  ): Promise<Outcome<ModelInfo>>;
+  /** Events arrive in batches, in order, all before the outcome. */
+  reason(
+    id: number,
+    model: number,
+    request: SentRequest,
+    onEvents: (events: ReasoningEvent[]) => void,
+  ): Promise<Outcome<Answer>>;
+  abort(id: number): void;
+  info(model: number): Outcome<ModelInfo>;
+  dispose(model: number): void;
+}
+
+export function plainError(error: unknown): PlainError {
+  if (error instanceof ReckonError) {
+    const { code, message, hint, details } = error;
+    return { code, message, ...(hint === undefined ? {} : { hint }), details: cloneable(details) };
+  }
+  return { code: null, message: error instanceof Error ? error.message : String(error), details: {} };
+}
+
+export function thrownError({ code, message, details }: PlainError): ReckonError {
+  return new ReckonError(code ?? 'internal', message, { details });
+}
+
+export async function outcomeOf<T>(work: () => Promise<T> | T): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    return { ok: false, error: plainError(error) };
+  }
+}
+
+export function valueOf<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  throw thrownError(outcome.error);
+}
+
+/** Details may hold what cannot be cloned; the message has said the essential. */
+function cloneable(details: Record<string, unknown>): Record<string, unknown> {
+  try {
+    return structuredClone(details);
+  } catch {
+    return {};
+  }
+}
