@@ -1,17 +1,32 @@
 /** The answer in a reply, and a form of it that votes can be counted by. */
 
+const BOXED = '\\boxed{';
+
 /** Content of the last `\boxed{…}` with balanced braces; undefined when there is none. */
 function boxed(text: string): string | undefined {
-  for (let at = text.lastIndexOf('\\boxed{'); at >= 0; at = at === 0 ? -1 : text.lastIndexOf('\\boxed{', at - 1)) {
-    const start = at + '\\boxed{'.length;
-    let depth = 1;
-    for (let i = start; i < text.length; i++) {
-      if (text[i] === '\\') i += 1;
-      else if (text[i] === '{') depth += 1;
-      else if (text[i] === '}' && --depth === 0) return text.slice(start, i).trim();
+  /** For each open brace: where the content of a box begins, -1 for other braces. */
+  const open: number[] = [];
+  let best: [start: number, end: number] | undefined;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '\\') {
+      if (text.startsWith(BOXED, i)) {
+        open.push(i + BOXED.length);
+        i += BOXED.length - 1;
+      } else i += 1;
+    } else if (text[i] === '{') open.push(-1);
+    else if (text[i] === '}') {
+      const start = open.pop() ?? -1;
+      if (start > (best?.[0] ?? -1)) best = [start, i];
     }
   }
-  return undefined;
+  return best && text.slice(...best).trim();
+}
+
+/** `text` without the characters of `set` at its end; a regular expression would take quadratic time on long runs. */
+function trimEndOf(text: string, set: string): string {
+  let end = text.length;
+  while (end > 0 && set.includes(text[end - 1]!)) end -= 1;
+  return text.slice(0, end);
 }
 
 /** "Answer: …", "**Final answer:** …", "The answer is …", "#### …" on a line of its own; the last one counts. */
@@ -20,7 +35,7 @@ const LABELLED =
 
 function labelled(text: string): string | undefined {
   const last = [...text.matchAll(LABELLED)].at(-1)?.[1];
-  return last?.replace(/[*_\s]+$/, '');
+  return last === undefined ? undefined : trimEndOf(last, '*_ \t\r');
 }
 
 /**
@@ -68,7 +83,7 @@ export function normaliseAnswer(answer: string): string {
   let text = answer.normalize('NFC').replace(/\s+/g, ' ').trim();
   for (let before = ''; before !== text; ) {
     before = text;
-    text = unwrap(text.replace(/[\s.;,]+$/, ''));
+    text = unwrap(trimEndOf(text, ' .;,'));
   }
   text = text.replace(/ ?([-+*/=,;:<>()[\]{}^×÷]) ?/g, '$1');
   if (!text.includes('\\')) text = text.toLowerCase();
