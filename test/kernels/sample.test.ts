@@ -137,7 +137,7 @@ describe('settings', () => {
 
 describe('cost', () => {
   it('counts the passes that a draw makes over its row', async () => {
-    const sampler = await Sampler.create(gpu, { vocab: 1000, slots: 1, maxSamples: 1, maxBiases: 0 });
+    const sampler = await Sampler.create(gpu, { vocab: 1000, slots: 32, maxSamples: 1, maxBiases: 0 });
     const bytes = (input: SamplingInput) => {
       sampler.state.setSlot(0, resolveSampling(input, 1000));
       const cost = { flops: 0, bytes: 0 };

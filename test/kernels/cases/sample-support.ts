@@ -13,9 +13,11 @@ import { createStepBuffers, type StepBuffers, StepRecorder } from '../../../src/
 import { argmax, drawScores } from '../../reference/sampler.ts';
 import { download, stepShape } from './linear-support.ts';
 
+/** The same in all checks: kernels depend on it, and compiling one is most of a check's time on a software driver. */
+const SLOTS = 32;
+
 export interface BenchShape {
   vocab: number;
-  slots: number;
   /** Logits rows, and also samples, of one step. */
   rows: number;
   maxBiases?: number;
@@ -60,7 +62,7 @@ export class SampleBench {
       maxItems: 1,
       maxLogitRows: shape.rows,
       maxSamples: shape.rows,
-      slots: shape.slots,
+      slots: SLOTS,
       maxPagesPerLane: 1,
     });
     this.#logits = gpu.buffer('logits', shape.rows * shape.vocab * 4, USAGE.storage);
@@ -70,10 +72,10 @@ export class SampleBench {
   }
 
   static async create(gpu: Gpu, shape: BenchShape): Promise<SampleBench> {
-    const { vocab, slots, rows, maxBiases = 64, workgroup } = shape;
+    const { vocab, rows, maxBiases = 64, workgroup } = shape;
     const sampler = await Sampler.create(
       gpu,
-      { vocab, slots, maxSamples: rows, maxBiases },
+      { vocab, slots: SLOTS, maxSamples: rows, maxBiases },
       workgroup === undefined ? {} : { workgroup },
     );
     return new SampleBench(gpu, shape, sampler);
@@ -117,12 +119,12 @@ export class SampleBench {
   }
 
   async laneTokens(): Promise<Uint32Array> {
-    return new Uint32Array(await download(this.#gpu, this.#step.laneTokens, this.#shape.slots * 4));
+    return new Uint32Array(await download(this.#gpu, this.#step.laneTokens, SLOTS * 4));
   }
 
   async seen(slot: number): Promise<number[]> {
     const { seenWords, seen } = this.sampler.state;
-    const words = new Uint32Array(await download(this.#gpu, seen, this.#shape.slots * seenWords * 4));
+    const words = new Uint32Array(await download(this.#gpu, seen, SLOTS * seenWords * 4));
     const held: number[] = [];
     for (let token = 0; token < this.#shape.vocab; token++) {
       if ((words[slot * seenWords + (token >>> 5)]! >>> (token & 31)) & 1) held.push(token);
