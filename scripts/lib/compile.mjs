@@ -31,14 +31,19 @@ function stampOf(paths) {
 
 /**
  * Runs `make` unless it ran before on the same inputs and `outputs` are still there.
- * @returns true when it ran.
+ * @returns true when it ran. A failure ends the script.
  */
 export async function unlessFresh(name, inputs, outputs, make) {
   const record = join(cache, `${name}.stamp`);
   const stamp = stampOf([...inputs, ...CONFIGS]);
   const known = existsSync(record) ? readFileSync(record, 'utf8') : '';
   if (known === stamp && outputs.every((path) => existsSync(join(root, path)))) return false;
-  await make();
+  try {
+    await make();
+  } catch (error) {
+    // The bundler's own report says it all; its stack says nothing about the sources.
+    fail(error.message);
+  }
   mkdirSync(cache, { recursive: true });
   writeFileSync(record, stamp);
   return true;
