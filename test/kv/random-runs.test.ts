@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Simulation } from './simulation.ts';
+
+// Two tokens and small pages: texts meet again, and the cache has something to find.
+const text = fc.array(fc.nat(1), { minLength: 1, maxLength: 14 });
+const pick = fc.nat(1000);
+const operation = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('open' as const), text }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('append' as const), pick, text }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('fork' as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('truncate' as const), pick, length: fc.nat(30) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('dispose' as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('insert' as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('match' as const), text }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('evict' as const), count: fc.nat(4) }) },
+);
+type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
+
+function apply(simulation: Simulation, step: Operation): void {
+  const { lanes } = simulation;
+  const lane = 'pick' in step ? lanes[step.pick % lanes.length] : undefined;
+  if (step.kind === 'open') simulation.append(simulation.open(), step.text);
+  else if (step.kind === 'match') simulation.append(simulation.match(step.text), [step.text.at(-1)!]);
+  else if (step.kind === 'evict') simulation.evict(step.count);
+  else if (!lane) return;
+  else if (step.kind === 'append') simulation.append(lane, step.text);
+  else if (step.kind === 'fork') simulation.fork(lane);
+  else if (step.kind === 'truncate') simulation.truncate(lane, step.length);
+  else if (step.kind === 'insert') simulation.insert(lane);
+  else simulation.dispose(lane);
+}
+
+describe('lanes on pages', () => {
+  it('read what they wrote and leak nothing, whatever is done to them in whatever order', () => {
+    const seen = { full: 0, shared: 0, hits: 0 };
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 4, max: 40 }),
+        fc.array(operation, { minLength: 8, maxLength: 40 }),
+        (pageSize, totalPages, steps) => {
+          const simulation = new Simulation(totalPages, pageSize);
+          for (const step of steps) {
+            apply(simulation, step);
+            simulation.check();
+            if (simulation.pool.free === 0) seen.full++;
+            if (simulation.references().some((count) => count > 1)) seen.shared++;
+            if (step.kind === 'match' && simulation.lanes.at(-1)!.tokens.length > pageSize) seen.hits++;
+          }
+          for (const lane of [...simulation.lanes]) simulation.dispose(lane);
+          simulation.check();
+          simulation.cache.clear();
+          simulation.check();
+          expect(simulation.pool.free).toBe(totalPages);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    // The runs must have been in the places where errors live.
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(100);
+  });
+});
