@@ -36,19 +36,22 @@ export interface MatmulTuning {
   targetThreads: number;
   /** Rows from which the tiled variant takes over; Infinity: never. */
   tiledFrom: number;
+  /** Results (rows × outputs) from which its tiles are 64 a side instead of 32: enough of them to fill the GPU. */
+  tallTilesFrom: number;
 }
 
 /** The one place where devices differ. Software drivers pay for barriers and registers, GPUs for idle units. */
 export function defaultTuning(profile: DeviceProfile): MatmulTuning {
   if (profile.software) {
     return {
-      rowTiles: [1, 2, 4, 8, 16],
+      rowTiles: [1, 4, 8, 16],
       columns: 4,
       tallColumns: 4,
       threads: 16,
       maxSlices: 1,
       targetThreads: 0,
       tiledFrom: Number.POSITIVE_INFINITY,
+      tallTilesFrom: 0,
     };
   }
   return {
@@ -59,6 +62,7 @@ export function defaultTuning(profile: DeviceProfile): MatmulTuning {
     maxSlices: 32,
     targetThreads: 32768,
     tiledFrom: 33,
+    tallTilesFrom: 2 ** 20,
   };
 }
 
@@ -73,7 +77,7 @@ interface Variant {
 }
 
 export interface MatmulBuffers {
-  /** f32 [M][K] */
+  /** f32 [M][K], best with room for M rounded up to 32: rows behind the last are read, and not used. */
   x: GPUBuffer;
   /** Packed [K/4][Npad] */
   weights: GPUBuffer;
@@ -186,8 +190,7 @@ export class Matmul {
   /** The variant for `rows` rows: a function of the count alone. */
   variant(rows: number): Variant {
     if (rows >= this.tuning.tiledFrom) {
-      // Tall tiles once they leave the GPU as many workgroups as it can use; each halves the traffic of the other side.
-      const tall = rows * this.shape.outputs >= 2 ** 20 && rows > TILED.tile;
+      const tall = rows > TILED.tile && rows * this.shape.outputs >= this.tuning.tallTilesFrom;
       return this.#tiled[tall ? 1 : 0]!;
     }
     return this.#small.find((variant) => variant.rows >= rows) ?? this.#small.at(-1)!;
