@@ -16,6 +16,7 @@ export {
   WEIGHT_BYTES,
   type WeightDType,
 } from './numbers.ts';
+export { type ConfigFile, readGenerationDefaults, readModelConfig } from './read.ts';
 export { type SafetensorsHeader, type TensorInfo, weightDType } from './safetensors.ts';
 export { MODEL_SHAPES, modelShape, type ShapeName } from './shapes.ts';
 export { type CheckpointTensors, readTensorIndex } from './shards.ts';
