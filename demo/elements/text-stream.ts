@@ -64,15 +64,24 @@ export class TextStream {
 
   #append(text: string, segment: Segment): void {
     const full = (this.#node?.length ?? 0) > BLOCK;
-    const cut = full ? text.indexOf('\n') : -1;
+    const cut = full ? this.#lineEnd(text) : -1;
     if (cut < 0) {
       this.#node?.appendData(text);
       return;
     }
     this.#node?.appendData(text.slice(0, cut));
     // The line break becomes the boundary of the blocks.
-    this.#span?.classList.add('block');
+    if (this.#span) this.#span.style.display = 'block';
     this.#open(segment);
     this.#node?.appendData(text.slice(cut + 1));
+  }
+
+  /** Where the first line of `text` that is not empty ends: a block may not end with a break, which would not show. */
+  #lineEnd(text: string): number {
+    const before = this.#node?.data.at(-1);
+    for (let i = 0; i < text.length; i++) {
+      if (text[i] === '\n' && (i > 0 ? text[i - 1] : before) !== '\n') return i;
+    }
+    return -1;
   }
 }
