@@ -2,6 +2,8 @@
  * One step while it is put together: rows, attention work and draws, in the typed arrays that are uploaded. Reused from
  * step to step; only the list of draws is fresh, since it outlives the step until its results are read.
  */
+
+import { KEEP } from '../kernels/sample.ts';
 import {
   FROM_LANE,
   NO_WRITE,
@@ -29,9 +31,6 @@ export interface LanePart {
   logits: number;
   sampled: number;
 }
-
-export const SAMPLE_FORCED = 1;
-export const SAMPLE_KEEP = 2;
 
 const SPLIT_TOKENS = SPLIT_PAGES * PAGE_SIZE;
 
@@ -117,7 +116,7 @@ export class StepPlan {
     part.rows++;
     part.attended += position + 1;
     const logitRow = this.addLogits(task.sequence, row);
-    this.addSample(task, logitRow, 0, SAMPLE_KEEP, position);
+    this.addSample(task, logitRow, 0, KEEP, position);
     part.sampled++;
   }
 

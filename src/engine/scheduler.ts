@@ -111,7 +111,9 @@ export class Scheduler {
       task.slot = this.#freeSlots.pop()!;
       this.#running.push(task);
       this.#stepper.setPages(task.slot, 0, task.sequence.pages.pages);
-      if (task.sampling) this.#decoder.setSampling(task.slot, task.sampling, task.sequence.tokens);
+      // Its biases may not fit beside those of other lanes: then it alone fails.
+      const { sampling } = task;
+      if (sampling) this.#tryPlan(task, () => this.#decoder.setSampling(task.slot, sampling, task.sequence.tokens));
     }
   }
 
@@ -143,8 +145,7 @@ export class Scheduler {
       const task = this.#running[i]!;
       if (!task.preempted || task.inFlight > 0) continue;
       this.#running.splice(i, 1);
-      this.#freeSlots.push(task.slot);
-      task.slot = -1;
+      this.#freeSlot(task);
       task.sequence.pages.truncate(0);
       this.#waiting.unshift(task);
       dropped = true;
@@ -215,12 +216,18 @@ export class Scheduler {
     const running = this.#running.indexOf(task);
     if (running >= 0) {
       this.#running.splice(running, 1);
-      // What is under way for this slot was submitted before anything its next holder will upload.
-      this.#freeSlots.push(task.slot);
+      this.#freeSlot(task);
     }
     const waiting = this.#waiting.indexOf(task);
     if (waiting >= 0) this.#waiting.splice(waiting, 1);
     if (task.sequence.task === task) task.sequence.task = null;
+  }
+
+  #freeSlot(task: Task): void {
+    // What is under way for this slot was submitted before anything its next holder will upload.
+    if (task.sampling) this.#decoder.clearSampling(task.slot);
+    this.#freeSlots.push(task.slot);
+    task.slot = -1;
   }
 
   /** Nothing under way and nothing to plan, though tasks remain: the oldest cannot go on, so it is told why. */

@@ -82,7 +82,7 @@ export class Stepper {
     const timing = this.#timer?.next() ?? null;
     step.begin('step', timing?.writes);
     this.#decoder.copyPages(step, plan.copies);
-    this.#decoder.record(step, shape);
+    this.#decoder.record(step, shape, plan.samples);
     const { dispatches } = step.recorder;
     const slot = this.#ring.claim();
     const bytes = shape.samples * 8;

@@ -3,9 +3,9 @@
  * have been read back, in the same order.
  */
 
-import type { ResolvedSampling } from '../kernels/sample.ts';
-import { PAGE_SIZE } from '../kernels/step.ts';
-import { SAMPLE_FORCED, type StepPlan } from './plan.ts';
+import { FORCED, type ResolvedSampling } from '../kernels/sample.ts';
+import { NO_WRITE, PAGE_SIZE } from '../kernels/step.ts';
+import type { StepPlan } from './plan.ts';
 import type { Sequence } from './sequence.ts';
 
 /** The pages a task needs; the scheduler provides them and may throw `over-capacity`. */
@@ -51,7 +51,7 @@ export abstract class Task {
     const slots: number[] = [];
     const { pages } = this.sequence.pages;
     for (let p = from; p < to; p++) {
-      slots.push(p < computed ? NO_KV : pages[Math.floor(p / PAGE_SIZE)]! * PAGE_SIZE + (p % PAGE_SIZE));
+      slots.push(p < computed ? NO_WRITE : pages[Math.floor(p / PAGE_SIZE)]! * PAGE_SIZE + (p % PAGE_SIZE));
     }
     return slots;
   }
@@ -69,8 +69,6 @@ export abstract class Task {
     return first;
   }
 }
-
-const NO_KV = 0xffffffff;
 
 /** Log-probabilities wanted along the way: of `targets` after the token at `position`. */
 export interface Wanted {
@@ -123,7 +121,7 @@ export class FeedTask extends Task {
       const { position, targets } = this.#wanted[this.#nextWanted]!;
       if (position >= to) break;
       const logits = plan.addLogits(this.sequence, first + position - from);
-      for (const target of targets) plan.addSample(this, logits, target, SAMPLE_FORCED, this.#tag++);
+      for (const target of targets) plan.addSample(this, logits, target, FORCED, this.#tag++);
     }
     this.#at = to;
   }

@@ -45,7 +45,9 @@ export function connectWorker(worker: Worker): WorkerConnection {
       signal?.addEventListener('abort', abort, { once: true });
       try {
         const sent: SentLoadOptions = rest;
-        const info = valueOf(await alive<ModelInfo>(host.load(id, sendable(source), sent, proxy(onProgress ?? (() => {})))));
+        const info = valueOf(
+          await alive<ModelInfo>(host.load(id, sendable(source), sent, proxy(onProgress ?? (() => {})))),
+        );
         return new WorkerModel(
           info,
           (request) => {

@@ -1,0 +1,239 @@
+/**
+ * A decoder as a list of kernels over fixed buffers: what a step records, in order. Built from a config; knows nothing of
+ * lanes, files or strategies.
+ */
+import type { ModelConfig } from '../checkpoint/config.ts';
+import type { Gpu } from '../gpu/index.ts';
+import { Attention } from '../kernels/attention.ts';
+import { Embed } from '../kernels/embed.ts';
+import { type BoundKvCopy, KvCopy, type PagePair } from '../kernels/kv-copy.ts';
+import { Matmul } from '../kernels/matmul.ts';
+import { RmsNorm } from '../kernels/norm.ts';
+import type { Precisions } from '../kernels/precision.ts';
+import { RopeAppend } from '../kernels/rope.ts';
+import { type BoundSampler, FORCED, RESULT_WORDS, type ResolvedSampling, Sampler } from '../kernels/sample.ts';
+import {
+  createStepBuffers,
+  PAGE_SIZE,
+  type StepBuffers,
+  type StepLimits,
+  type StepRecorder,
+  type StepShape,
+} from '../kernels/step.ts';
+import { planCache } from '../kv/index.ts';
+import type { Cost } from '../ledger/cost.ts';
+import { allocateKv, kvBytesPerToken } from './kv-cache.ts';
+import { type StepSizes, stepLimits } from './step-limits.ts';
+import type { Weights } from './weights.ts';
+
+export interface DecoderSizes extends StepSizes {
+  /** Memory for the KV cache, bytes. */
+  kvBytes: number;
+  /** Room for token biases, of all lanes together. */
+  maxBiases?: number;
+}
+
+/** A kernel with its buffers. */
+interface Op {
+  record(step: StepRecorder, shape: StepShape): void;
+}
+
+const DEFAULT_BIASES = 16384;
+
+export class Decoder {
+  readonly config: ModelConfig;
+  readonly limits: StepLimits;
+  readonly step: StepBuffers;
+  /** u32 [maxSamples] × (token, bits of the f32 log-probability). */
+  readonly results: GPUBuffer;
+  /** f32 [maxLogitRows][vocabulary]: of the last step, for tests. */
+  readonly logits: GPUBuffer;
+  readonly totalPages: number;
+  readonly kvBytesPerToken: number;
+  /** Longest lane: the model's, what was asked for, or what the cache holds, whichever is least. */
+  readonly maxContext: number;
+  readonly #ops: readonly Op[];
+  readonly #copies: readonly BoundKvCopy[];
+  readonly #copy: KvCopy;
+  readonly #sampler: Sampler;
+  readonly #draw: BoundSampler;
+
+  private constructor(parts: {
+    config: ModelConfig;
+    limits: StepLimits;
+    step: StepBuffers;
+    results: GPUBuffer;
+    logits: GPUBuffer;
+    cache: { totalPages: number; bytesPerToken: number; maxContext: number };
+    ops: readonly Op[];
+    copies: readonly BoundKvCopy[];
+    copy: KvCopy;
+    sampler: Sampler;
+    draw: BoundSampler;
+  }) {
+    this.config = parts.config;
+    this.limits = parts.limits;
+    this.step = parts.step;
+    this.results = parts.results;
+    this.logits = parts.logits;
+    this.totalPages = parts.cache.totalPages;
+    this.kvBytesPerToken = parts.cache.bytesPerToken;
+    this.maxContext = parts.cache.maxContext;
+    this.#ops = parts.ops;
+    this.#copies = parts.copies;
+    this.#copy = parts.copy;
+    this.#sampler = parts.sampler;
+    this.#draw = parts.draw;
+  }
+
+  /**
+   * Compiles the kernels and allocates activations and KV.
+   * @throws ReckonError `gpu-out-of-memory`, `limit-exceeded`, `over-capacity`, `bad-option`
+   */
+  static async create(
+    gpu: Gpu,
+    config: ModelConfig,
+    weights: Weights,
+    precisions: Precisions,
+    sizes: DecoderSizes,
+  ): Promise<Decoder> {
+    const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, normEps } = config;
+    const bytesPerToken = kvBytesPerToken(config, precisions.kv);
+    const { maxBufferSize, maxStorageBufferBindingSize } = gpu.profile.limits;
+    const cache = planCache({
+      kvBytesPerToken: bytesPerToken,
+      pageSize: PAGE_SIZE,
+      maxContext: sizes.maxContext,
+      layers,
+      memoryBudgetBytes: sizes.kvBytes,
+      maxBufferBytes: Math.min(maxBufferSize, maxStorageBufferBindingSize),
+      // Lanes wait, forked, for their turn: more of them may hold pages than run in one step.
+      maxLanes: 2 * sizes.maxLanes,
+    });
+    const limits = stepLimits(gpu.profile, config, { ...sizes, maxContext: cache.maxContext });
+    const queries = heads * headDim;
+    const qkvWidth = queries + 2 * kvHeads * headDim;
+    const attention = { heads, kvHeads, headDim };
+    const matmul = (inputs: number, outputs: number, epilogue: 'store' | 'add' | 'swiglu', bias = false) =>
+      Matmul.create(gpu, { inputs, outputs, epilogue, bias, rows: 'rows' }, precisions);
+
+    const [embed, norm, finalNorm, qkv, rope, attend, output, gateUp, down, head, copy] = await Promise.all([
+      Embed.create(gpu, { hidden: hiddenSize, vocab: vocabSize }, precisions),
+      RmsNorm.create(gpu, { hidden: hiddenSize, epsilon: normEps, gather: false }),
+      RmsNorm.create(gpu, { hidden: hiddenSize, epsilon: normEps, gather: true }),
+      matmul(hiddenSize, qkvWidth, 'store', config.qkvBias),
+      RopeAppend.create(
+        gpu,
+        {
+          ...attention,
+          theta: config.ropeTheta,
+          maxContext: cache.maxContext,
+          qkNormEpsilon: config.qkNorm ? normEps : null,
+        },
+        precisions,
+      ),
+      Attention.create(
+        gpu,
+        { ...attention, maxPagesPerLane: limits.maxPagesPerLane, maxItems: limits.maxItems },
+        precisions,
+      ),
+      matmul(queries, hiddenSize, 'add'),
+      matmul(hiddenSize, 2 * intermediateSize, 'swiglu'),
+      matmul(intermediateSize, hiddenSize, 'add'),
+      Matmul.create(
+        gpu,
+        { inputs: hiddenSize, outputs: vocabSize, epilogue: 'store', bias: false, rows: 'logitRows' },
+        precisions,
+      ),
+      KvCopy.create(gpu, { kvHeads, headDim, maxCopies: limits.maxRows }, precisions),
+    ]);
+    const sampler = await Sampler.create(gpu, {
+      vocab: vocabSize,
+      slots: limits.slots,
+      maxBiases: sizes.maxBiases ?? DEFAULT_BIASES,
+      maxSamples: limits.maxSamples,
+    });
+
+    return gpu.guarded('the allocation of the KV cache and activations', () => {
+      const floats = (label: string, count: number) => gpu.buffer(label, count * 4);
+      const step = createStepBuffers(gpu, limits);
+      const rows = limits.maxRows;
+      const x = floats('residual', rows * hiddenSize);
+      const h = floats('normed', rows * hiddenSize);
+      const qkvRows = floats('qkv', rows * qkvWidth);
+      const q = floats('queries', rows * queries);
+      const att = floats('attended', rows * queries);
+      const mlp = floats('mlp', rows * intermediateSize);
+      const logits = floats('logits', limits.maxLogitRows * vocabSize);
+      const results = floats('draws', limits.maxSamples * RESULT_WORDS);
+      const kv = allocateKv(gpu, config, precisions.kv, cache.totalPages);
+
+      const ops: Op[] = [embed.bind(gpu, { table: weights.embedding, out: x, step })];
+      for (const [layer, w] of weights.layers.entries()) {
+        const { keys, values } = kv[layer]!;
+        const bias = w.qkvBias ? { bias: w.qkvBias } : {};
+        const gains = w.qNorm && w.kNorm ? { qGain: w.qNorm, kGain: w.kNorm } : {};
+        ops.push(
+          norm.bind(gpu, { x, gain: w.inputNorm, out: h, step }),
+          qkv.bind(gpu, { x: h, weights: w.qkv, out: qkvRows, ...bias, step }),
+          rope.bind(gpu, { qkv: qkvRows, ...gains, q, keys, values, step }),
+          attend.bind(gpu, { q, keys, values, att, step }),
+          output.bind(gpu, { x: att, weights: w.output, out: x, step }),
+          norm.bind(gpu, { x, gain: w.postNorm, out: h, step }),
+          gateUp.bind(gpu, { x: h, weights: w.gateUp, out: mlp, step }),
+          down.bind(gpu, { x: mlp, weights: w.down, out: x, step }),
+        );
+      }
+      ops.push(
+        finalNorm.bind(gpu, { x, gain: weights.finalNorm, out: h, step }),
+        head.bind(gpu, { x: h, weights: weights.head, out: logits, step }),
+      );
+      return new Decoder({
+        config,
+        limits,
+        step,
+        results,
+        logits,
+        cache: { ...cache, bytesPerToken },
+        ops,
+        copies: kv.map((layer) => copy.bind(gpu, layer)),
+        copy,
+        sampler,
+        draw: sampler.bind(gpu, { logits, step, results }),
+      });
+    });
+  }
+
+  /** Uploads and records the page copies that must come before the step's rows. */
+  copyPages(step: StepRecorder, pairs: readonly PagePair[]): void {
+    if (pairs.length === 0) return;
+    this.#copy.upload(pairs);
+    for (const copy of this.#copies) copy.record(step, pairs.length);
+  }
+
+  /** Records a whole step. `samples`: the draws as uploaded (logits row, slot, target, flags), for their cost. */
+  record(step: StepRecorder, shape: StepShape, samples: Uint32Array): void {
+    for (const op of this.#ops) op.record(step, shape);
+    if (shape.samples === 0) return;
+    const cost: Cost = { flops: 0, bytes: 0 };
+    const { forcedCost } = this.#sampler;
+    for (let i = 0; i < shape.samples; i++) {
+      if (samples[i * 4 + 3]! & FORCED) {
+        cost.flops += forcedCost.flops;
+        cost.bytes += forcedCost.bytes;
+      } else this.#sampler.addDrawCost(samples[i * 4 + 1]!, cost);
+    }
+    this.#draw.record(step, shape, cost);
+  }
+
+  /** From the next step on, the lane in `slot`, which holds `tokens`, draws by `sampling`. */
+  setSampling(slot: number, sampling: ResolvedSampling, tokens: Iterable<number>): void {
+    this.#sampler.state.setSlot(slot, sampling);
+    if (sampling.repetitionPenalty !== 1) this.#sampler.state.setSeen(slot, tokens);
+  }
+
+  /** Gives up what the lane in `slot` had set. */
+  clearSampling(slot: number): void {
+    this.#sampler.state.clearSlot(slot);
+  }
+}
