@@ -301,6 +301,9 @@ export async function checkBadLogits(gpu: Gpu): Promise<void> {
     await checkDraws(bench, rows, sampling, agreement);
   }
 
+  const [infinite] = await bench.draw(rows, [{ row: 2, slot: 0, target: 40 }]);
+  check(infinite!.logprob === down, () => `An infinitely unlikely token has log-probability ${infinite!.logprob}`);
+
   bench.set(0, { temperature: 0 });
   bench.set(1, { topK: 3, topP: 0.5, minP: 0.1 });
   bench.set(2, { biases: new Map(Array.from({ length: vocab - 1 }, (_, token) => [token, down])) });
