@@ -96,6 +96,18 @@ describe('the prefix cache', () => {
     expect(pool.free).toBe(16);
   });
 
+  it('keeps a page for those cached after it, also when their lane computed its own', () => {
+    const { pool, cache, leave } = setUp();
+    // Computed before the shorter text was left behind: the same first page twice in memory.
+    const lane = new LanePages(pool);
+    lane.prepareWrite(0, 9);
+    lane.commit(9);
+    const [first] = leave(text(5));
+    cache.insert(text(9), lane.pages);
+    expect(cache.evict(9)).toBe(0);
+    expect(cache.match(text(9))).toEqual({ pages: [first, lane.pages[1]], length: 8 });
+  });
+
   it('tells pages of equal hash apart', () => {
     const { cache, leave, found } = setUp();
     // FNV-1a by words, as the cache hashes: after its key, pages (0, a, b, 1) and (0, a + 1, b', 1) meet with this b'.
@@ -108,13 +120,16 @@ describe('the prefix cache', () => {
       [0, a, b, 1],
       [0, a + 1, twin, 1],
     ];
-    leave(one!);
+    // Equal second pages after them: only what came before tells those apart.
+    const second = [9, 9, 9, 9];
+    leave([...one!, ...second]);
     expect(found([...other!, 0])).toBe(0);
     leave(other!);
-    expect(cache.size).toBe(2);
-    expect(found([...one!, 0])).toBe(4);
+    expect(cache.size).toBe(3);
+    expect(found([...other!, ...second, 0])).toBe(4);
+    expect(found([...one!, ...second, 0])).toBe(8);
     expect(cache.evict(1)).toBe(1);
-    expect([found([...one!, 0]), found([...other!, 0])]).toEqual([4, 0]);
+    expect([found([...one!, ...second, 0]), found([...other!, 0])]).toEqual([8, 0]);
   });
 
   it('lets go of everything, except what lanes hold', () => {

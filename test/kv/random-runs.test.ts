@@ -12,7 +12,7 @@ const operation = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('truncate' as const), pick, length: fc.nat(30) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('dispose' as const), pick }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('insert' as const), pick }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('match' as const), text }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('match' as const), pick, length: fc.nat(30), text }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('evict' as const), count: fc.nat(4) }) },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
@@ -21,8 +21,11 @@ function apply(simulation: Simulation, step: Operation): void {
   const { lanes } = simulation;
   const lane = 'pick' in step ? lanes[step.pick % lanes.length] : undefined;
   if (step.kind === 'open') simulation.append(simulation.open(), step.text);
-  else if (step.kind === 'match') simulation.append(simulation.match(step.text), [step.text.at(-1)!]);
-  else if (step.kind === 'evict') simulation.evict(step.count);
+  else if (step.kind === 'match') {
+    // What some lane holds, as far as `length`, and something else: prompts that begin alike.
+    const started = simulation.match([...(lane?.tokens ?? []).slice(0, step.length), ...step.text]);
+    simulation.append(started, [step.text.at(-1)!]);
+  } else if (step.kind === 'evict') simulation.evict(step.count);
   else if (!lane) return;
   else if (step.kind === 'append') simulation.append(lane, step.text);
   else if (step.kind === 'fork') simulation.fork(lane);
