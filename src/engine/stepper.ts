@@ -1,5 +1,6 @@
 /** The GPU side of a step: uploads a plan, records the model over it, submits, and reads the draws back later. */
 import { type Gpu, ReadbackRing } from '../gpu/index.ts';
+import { RESULT_WORDS } from '../kernels/sample.ts';
 import { StepRecorder } from '../kernels/step.ts';
 import type { StepCosts } from '../ledger/step-costs.ts';
 import type { Decoder } from '../model/decoder.ts';
@@ -85,7 +86,9 @@ export class Stepper {
     this.#decoder.record(step, shape, plan.samples);
     const { dispatches } = step.recorder;
     const slot = this.#ring.claim();
-    const bytes = shape.samples * 8;
+    // The plan is reused while this step is under way.
+    const words = shape.samples * RESULT_WORDS;
+    const bytes = words * 4;
     // A step without draws still reads a word: its completion is how its lanes learn that their KV is there.
     slot.copy(step.recorder, this.#decoder.results, 0, Math.max(8, bytes));
     if (timing) timing.resolve(step.recorder, slot, Math.max(8, bytes));
@@ -110,7 +113,7 @@ export class Stepper {
     const results = slot.read().then((buffer) => {
       record.wallMs = performance.now() - submitted;
       if (timing) record.gpuMs = timing.read(buffer, Math.max(8, bytes));
-      return new Uint32Array(buffer, 0, shape.samples * 2);
+      return new Uint32Array(buffer, 0, words);
     });
     return { costs: step.costs, record, results };
   }
