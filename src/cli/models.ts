@@ -1,7 +1,8 @@
 /** The models that come with the package. */
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Folder of an embedded model: beside `dist/` in the package. */
+/** Folder of an embedded model: `models/` lies beside the `dist/` that this program runs from. */
 export function embeddedModel(name = 'proto'): string {
-  return fileURLToPath(new URL(`../models/${name}`, import.meta.url));
+  return join(dirname(fileURLToPath(import.meta.url)), '..', 'models', name);
 }

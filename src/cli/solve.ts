@@ -16,7 +16,7 @@ const HELP = `usage: reckon solve [options]
   --problem TEXT       a puzzle of your own instead of a generated one
   --n N                chains of thought (default 8)
   --select HOW         verifier | majority | logprob (default verifier)
-  --all                let every chain run to its end
+  --early-stop         stop chains that can no longer change the choice
   --temperature T      0 is greedy (default: the model's)
   --thinking N         most tokens of thinking (default: what the context leaves)
   --model PATH         folder or URL of a checkpoint (default: the embedded one)
@@ -51,7 +51,7 @@ export async function solve(args: string[]): Promise<void> {
     problem: { type: 'string' },
     n: { type: 'string' },
     select: { type: 'string' },
-    all: { type: 'boolean' },
+    'early-stop': { type: 'boolean' },
     temperature: { type: 'string' },
     thinking: { type: 'string' },
     model: { type: 'string' },
@@ -114,7 +114,7 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
       name: 'best-of-n',
       n: n ?? 8,
       ...(select ? { select } : {}),
-      earlyStop: !options.flag('all'),
+      earlyStop: options.flag('early-stop'),
     },
     sampling: { seed, ...(temperature === undefined ? {} : { temperature }) },
     ...(thinking === undefined ? {} : { thinking: { maxTokens: thinking } }),
