@@ -1,0 +1,206 @@
+/**
+ * Paged attention of a step: its decode rows split over the KV length and combined, its prefill rows in tiles. The
+ * kernels share their arithmetic (shaders/attention/softmax.wesl, merge.wesl): a row has the same bits in either.
+ */
+import { checkNumber } from '../errors.ts';
+import type { Gpu, Kernel } from '../gpu/index.ts';
+import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
+import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import { PAGE_SIZE, PREFILL_TILE, SPLIT_PAGES, type StepBuffers, type StepRecorder, type StepShape } from './step.ts';
+
+export interface AttentionOptions extends AttentionShape {
+  /** Room of a lane's block table, as in StepLimits. */
+  maxPagesPerLane: number;
+  /** Most (row, split) items in a step, as in StepLimits. */
+  maxItems: number;
+}
+
+export interface AttentionBuffers {
+  /** f32 [rows][heads][headDim], scaled by 1/√headDim */
+  q: GPUBuffer;
+  /** [page][kvHead][headDim / 4][PAGE] × 4 */
+  keys: GPUBuffer;
+  /** [page][kvHead][PAGE][headDim / 4] × 4 */
+  values: GPUBuffer;
+  /** f32 [rows][heads · headDim] */
+  att: GPUBuffer;
+  step: StepBuffers;
+}
+
+interface Kernels {
+  decode: Kernel;
+  combine: Kernel;
+  prefill: Kernel;
+}
+
+const SPLIT = SPLIT_PAGES * PAGE_SIZE;
+/** Groups of tokens whose sums are added up: GROUPS in shaders/attention/softmax.wesl. */
+const GROUPS = 4;
+/** Query heads of one decode workgroup: two quads. */
+const MAX_CHUNK = 8;
+const COMBINE_THREADS = 64;
+
+export class Attention {
+  readonly options: AttentionOptions;
+  readonly kernels: Kernels;
+  /** Bytes of one number in the cache. */
+  readonly kvBytes: number;
+  /** Workgroups a decode item and a prefill tile take. */
+  readonly groups: { decode: number; prefill: number };
+  /** What decode leaves for combine: f32 [maxItems][heads][headDim + 4]. Shared by the layers. */
+  readonly #partials: GPUBuffer;
+  readonly #gpu: Gpu;
+
+  private constructor(
+    gpu: Gpu,
+    options: AttentionOptions,
+    kernels: Kernels,
+    kvBytes: number,
+    groups: Attention['groups'],
+  ) {
+    this.#gpu = gpu;
+    this.options = options;
+    this.kernels = kernels;
+    this.kvBytes = kvBytes;
+    this.groups = groups;
+    this.#partials = gpu.buffer('attention partials', options.maxItems * options.heads * (options.headDim + 4) * 4);
+  }
+
+  /**
+   * @throws ReckonError `bad-option` for a shape the kernels cannot serve, `limit-exceeded` when the partial results of
+   * `maxItems` items do not fit into one buffer.
+   */
+  static async create(gpu: Gpu, options: AttentionOptions, precisions: Precisions): Promise<Attention> {
+    checkAttentionShape(options);
+    checkNumber('maxPagesPerLane', options.maxPagesPerLane, { min: 1, integer: true });
+    checkNumber('maxItems', options.maxItems, { min: 1, integer: true });
+    const { heads, kvHeads, headDim, maxPagesPerLane } = options;
+    const group = heads / kvHeads;
+    const d4 = headDim / 4;
+    const shared = { HEADS: heads, KV_HEADS: kvHeads, GROUP: group, D4: d4, MAX_PAGES: maxPagesPerLane };
+    const conditions = precisionConditions(gpu, precisions);
+
+    const decode = decodePlan(group, d4);
+    const prefill = prefillPlan(group, d4);
+    const [decodeKernel, combineKernel, prefillKernel] = await Promise.all([
+      gpu.kernel({
+        module: 'attention/decode',
+        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write'],
+        constants: { ...shared, ...decode },
+        conditions: {
+          ...conditions,
+          heads2: decode.CHUNK > 1,
+          heads3: decode.CHUNK > 2,
+          heads4: decode.CHUNK > 3,
+          shared_sums: decode.SHARES > 1,
+        },
+      }),
+      gpu.kernel({
+        module: 'attention/combine',
+        bindings: ['uniform', 'read', 'read', 'write'],
+        constants: { HEADS: heads, D4: d4, THREADS: COMBINE_THREADS },
+        conditions: {},
+      }),
+      gpu.kernel({
+        module: 'attention/prefill',
+        bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+        constants: { ...shared, ...prefill },
+        conditions: { ...conditions, two_heads: prefill.CHUNK === 2 },
+      }),
+    ]);
+    return new Attention(
+      gpu,
+      options,
+      { decode: decodeKernel, combine: combineKernel, prefill: prefillKernel },
+      BYTES[precisions.kv],
+      { decode: kvHeads * decode.CHUNKS, prefill: kvHeads * prefill.CHUNKS },
+    );
+  }
+
+  /** The attention of one layer. */
+  bind(gpu: Gpu, { q, keys, values, att, step }: AttentionBuffers): BoundAttention {
+    const { decode, combine, prefill } = this.kernels;
+    const cache = [step.blockTables, q, keys, values];
+    return new BoundAttention(this, {
+      decode: gpu.bind(decode, [...cache, step.rows, step.items, this.#partials]),
+      combine: gpu.bind(combine, [step.header, step.rowSplits, this.#partials, att]),
+      prefill: gpu.bind(prefill, [...cache, step.tiles, att]),
+    });
+  }
+
+  /** Frees what the layers share. */
+  dispose(): void {
+    this.#gpu.free(this.#partials);
+  }
+}
+
+/** One layer's attention with its buffers. */
+export class BoundAttention {
+  readonly #attention: Attention;
+  readonly #bindings: Record<keyof Kernels, GPUBindGroup>;
+
+  constructor(attention: Attention, bindings: Record<keyof Kernels, GPUBindGroup>) {
+    this.#attention = attention;
+    this.#bindings = bindings;
+  }
+
+  /** Two dispatches where the step has decode rows, one where it has prefill tiles. */
+  record(step: StepRecorder, shape: StepShape): void {
+    const { kernels, groups, kvBytes, options } = this.#attention;
+    const { heads, kvHeads, headDim } = options;
+    const row = heads * headDim;
+    const kvToken = 2 * kvHeads * headDim * kvBytes;
+    if (shape.decodeItems > 0) {
+      const partials = shape.decodeItems * heads * (headDim + 4) * 4;
+      step.dispatch(
+        kernels.decode,
+        this.#bindings.decode,
+        [shape.decodeItems, groups.decode],
+        'attention',
+        'attended',
+        4 * row * shape.decodeTokens,
+        kvToken * shape.decodeTokens + shape.decodeRows * row * 4 + partials,
+      );
+      step.dispatch(
+        kernels.combine,
+        this.#bindings.combine,
+        [Math.ceil((shape.decodeRows * row) / 4 / COMBINE_THREADS)],
+        'attention',
+        'attended',
+        3 * row * shape.decodeItems,
+        partials + shape.decodeRows * row * 4,
+      );
+    }
+    if (shape.prefillTiles > 0) {
+      step.dispatch(
+        kernels.prefill,
+        this.#bindings.prefill,
+        [shape.prefillTiles, groups.prefill],
+        'attention',
+        'attended',
+        4 * row * shape.prefillPairs,
+        kvToken * shape.prefillTokens + 2 * (shape.rows - shape.decodeRows) * row * 4,
+      );
+    }
+  }
+}
+
+/** How decode.wesl divides its work: constants only, no effect on any bit. */
+function decodePlan(group: number, d4: number) {
+  const chunks = Math.ceil(group / MAX_CHUNK);
+  const chunk = Math.ceil(group / chunks);
+  const quads = Math.ceil(chunk / 4);
+  const outputs = chunk * d4;
+  // More outputs than tokens in a split: twice the threads, or summing values takes longest.
+  const threads = quads === 2 || outputs >= SPLIT / 2 ? 2 * SPLIT : SPLIT;
+  let shares = 1;
+  while (shares < GROUPS && 2 * shares * outputs <= threads) shares *= 2;
+  return { CHUNK: chunk, CHUNKS: chunks, QUADS: quads, THREADS: threads, SHARES: shares };
+}
+
+/** How prefill.wesl divides its work: two heads a workgroup where the group is even and workgroup memory allows. */
+function prefillPlan(group: number, d4: number) {
+  const chunk = group % 2 === 0 && d4 <= SPLIT / 4 ? 2 : 1;
+  const quads = (chunk * PREFILL_TILE) / 4;
+  return { CHUNK: chunk, CHUNKS: group / chunk, QUADS: quads, THREADS: quads * d4 <= 64 ? 64 : 128 };
+}

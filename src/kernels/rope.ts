@@ -1,0 +1,154 @@
+/** QK-norm, RoPE and the append to the KV cache, in one dispatch a layer. See shaders/attention/append.wesl. */
+import { checkNumber, ReckonError } from '../errors.ts';
+import type { Gpu, Kernel } from '../gpu/index.ts';
+import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
+import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
+
+export interface RopeAppendOptions extends AttentionShape {
+  /** Base of the rotary frequencies: pair i turns by theta^(−2i / headDim) a position. */
+  theta: number;
+  /** Positions the tables must reach. */
+  maxContext: number;
+  /** RMS-normalises each q and k head first (Qwen3), with this added to the mean square; null: no normalisation. */
+  qkNormEpsilon: number | null;
+}
+
+export interface RopeAppendBuffers {
+  /** f32 [rows][(heads + 2 · kvHeads) · headDim]: q, k, v. */
+  qkv: GPUBuffer;
+  /** f32 [headDim] each; only with QK-norm. */
+  qGain?: GPUBuffer;
+  kGain?: GPUBuffer;
+  /** f32 [rows][heads][headDim], written scaled by 1/√headDim. */
+  q: GPUBuffer;
+  /** The layer's cache; layouts in shaders/attention/pages.wesl. */
+  keys: GPUBuffer;
+  values: GPUBuffer;
+  step: StepBuffers;
+}
+
+/** Positions of the fine table; also how far apart the entries of the coarse one are. */
+const FINE = 256;
+const MAX_THREADS = 64;
+/** Workgroups on the grid's x before it goes on along y: below every device's limit. */
+const MAX_GRID = 32768;
+
+/**
+ * Cosines and sines for `append.wesl`: f32 [FINE + ceil(maxContext / FINE)][headDim / 8][cos, sin] × 4 frequencies.
+ * The first FINE entries are positions 0 … FINE − 1, the rest multiples of FINE. Computed in float64 throughout;
+ * (PyTorch implementations round the frequencies to f32: at position p the angle differs by up to 6e-8 · p.)
+ */
+export function ropeTables(headDim: number, theta: number, maxContext: number): Float32Array<ArrayBuffer> {
+  const entries = FINE + Math.ceil(maxContext / FINE);
+  const half = headDim / 2;
+  const tables = new Float32Array(entries * half * 2);
+  for (let entry = 0; entry < entries; entry++) {
+    const position = entry < FINE ? entry : (entry - FINE) * FINE;
+    for (let i = 0; i < half; i++) {
+      const angle = position * theta ** ((-2 * i) / headDim);
+      const at = (entry * (half / 4) + Math.floor(i / 4)) * 8 + (i % 4);
+      tables[at] = Math.cos(angle);
+      tables[at + 4] = Math.sin(angle);
+    }
+  }
+  return tables;
+}
+
+export class RopeAppend {
+  readonly options: RopeAppendOptions;
+  readonly kernel: Kernel;
+  /** Heads that share a workgroup. */
+  readonly perGroup: number;
+  readonly kvBytes: number;
+  readonly #tables: GPUBuffer;
+  readonly #gpu: Gpu;
+
+  private constructor(gpu: Gpu, options: RopeAppendOptions, kernel: Kernel, perGroup: number, kvBytes: number) {
+    this.#gpu = gpu;
+    this.options = options;
+    this.kernel = kernel;
+    this.perGroup = perGroup;
+    this.kvBytes = kvBytes;
+    const tables = ropeTables(options.headDim, options.theta, options.maxContext);
+    this.#tables = gpu.buffer('rotary tables', tables.byteLength);
+    gpu.device.queue.writeBuffer(this.#tables, 0, tables);
+  }
+
+  /** @throws ReckonError `bad-option` for a shape the kernel cannot serve or numbers out of range. */
+  static async create(gpu: Gpu, options: RopeAppendOptions, precisions: Precisions): Promise<RopeAppend> {
+    checkAttentionShape(options);
+    checkNumber('theta', options.theta, { min: 1, exclusiveMin: true });
+    checkNumber('maxContext', options.maxContext, { min: 1, max: 2 ** 24, integer: true });
+    if (options.qkNormEpsilon !== null) checkNumber('qkNormEpsilon', options.qkNormEpsilon, { min: 0 });
+    const { heads, kvHeads, headDim, qkNormEpsilon } = options;
+    const perHead = headDim / 8;
+    const perGroup = Math.min(Math.floor(MAX_THREADS / perHead), heads + 2 * kvHeads);
+    const normed = qkNormEpsilon !== null;
+    const kernel = await gpu.kernel({
+      module: 'attention/append',
+      bindings: [
+        ...(['uniform', 'read', 'read', 'read', 'write', 'write', 'write'] as const),
+        ...(normed ? (['read', 'read'] as const) : []),
+      ],
+      constants: {
+        HEADS: heads,
+        KV_HEADS: kvHeads,
+        D8: perHead,
+        PER_GROUP: perGroup,
+        THREADS: perGroup * perHead,
+        EPSILON: qkNormEpsilon ?? 0,
+        SCALE: 1 / Math.sqrt(headDim),
+        FINE,
+        MAX_GRID,
+      },
+      conditions: { ...precisionConditions(gpu, precisions), qk_norm: normed },
+    });
+    return new RopeAppend(gpu, options, kernel, perGroup, BYTES[precisions.kv]);
+  }
+
+  /**
+   * The append of one layer.
+   * @throws ReckonError `internal` when gains are missing, or given without QK-norm.
+   */
+  bind(gpu: Gpu, { qkv, qGain, kGain, q, keys, values, step }: RopeAppendBuffers): BoundRopeAppend {
+    const gains = [qGain, kGain].filter((gain) => gain !== undefined);
+    if (gains.length !== (this.options.qkNormEpsilon === null ? 0 : 2)) {
+      throw new ReckonError('internal', 'QK-norm takes a gain for q and one for k; without it there are none.');
+    }
+    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, ...gains];
+    return new BoundRopeAppend(this, gpu.bind(this.kernel, bindings));
+  }
+
+  /** Frees what the layers share. */
+  dispose(): void {
+    this.#gpu.free(this.#tables);
+  }
+}
+
+/** One layer's append with its buffers. */
+export class BoundRopeAppend {
+  readonly #append: RopeAppend;
+  readonly #bindings: GPUBindGroup;
+
+  constructor(append: RopeAppend, bindings: GPUBindGroup) {
+    this.#append = append;
+    this.#bindings = bindings;
+  }
+
+  /** Counts every row as written; rows whose KV is there already (NO_WRITE) are too few to matter. */
+  record(step: StepRecorder, { rows }: StepShape): void {
+    if (rows === 0) return;
+    const { kernel, perGroup, kvBytes, options } = this.#append;
+    const { heads, kvHeads, headDim, qkNormEpsilon } = options;
+    const groups = Math.ceil((rows * (heads + 2 * kvHeads)) / perGroup);
+    const grid = [Math.min(groups, MAX_GRID), Math.ceil(groups / MAX_GRID)] as const;
+    const normed = qkNormEpsilon !== null;
+    // A pair: 6 to turn, 6 to join two angles; a number of q or k: 4 to normalise; of q: 1 to scale.
+    const flops = rows * headDim * ((heads + kvHeads) * (6 + (normed ? 4 : 0)) + heads);
+    const read = rows * (heads + 2 * kvHeads + 2) * headDim + (normed ? 2 * headDim : 0);
+    const bytes = (read + rows * heads * headDim) * 4;
+    step.dispatch(kernel, this.#bindings, grid, 'other', 'rows', flops, bytes);
+    step.costs.add('rows', 'kvWrite', 0, rows * 2 * kvHeads * headDim * kvBytes);
+  }
+}
