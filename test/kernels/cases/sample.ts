@@ -146,9 +146,11 @@ export async function checkKeptSets(gpu: Gpu): Promise<void> {
     { topP: 0.25 },
     { topK: 1 },
     { topP: 0.031 },
+    { topK: 40, topP: 0.25 },
+    { topK: 20, topP: 0.5 },
   ].entries()) {
-    // Steps of 1/4: ties at most thresholds. Both zeros are one value.
-    const [row] = randomRows(random, vocab, 1, 0.4, 4);
+    // Steps of 1/4: ties at most thresholds; without, thresholds between close neighbours. Both zeros are one value.
+    const [row] = randomRows(random, vocab, 1, 0.4, round < 8 ? 4 : 0);
     if (round === 6) row!.logits.fill(-1).fill(0, 10, 20).fill(-0, 15, 18);
     if (round === 7) row!.logits.fill(2);
     const rows = Array.from({ length: draws }, (_, position) => ({ logits: row!.logits, position }));
