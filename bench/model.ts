@@ -1,6 +1,6 @@
 /** The model a benchmark runs: a named shape with random weights, or a checkpoint's folder. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
 import { type LoadedModel, loadFrom } from '../src/api/load-model.ts';
 import { type CheckpointSource, MODEL_SHAPES, modelShape, syntheticSource } from '../src/checkpoint/index.ts';
 import { directorySource } from '../src/checkpoint/node.ts';
@@ -39,8 +39,7 @@ export async function openBenchModel(options: BenchModelOptions): Promise<BenchM
 
 function sourceOf({ model, layers }: BenchModelOptions): CheckpointSource {
   // "proto" is both: the trained checkpoint is the better one to measure, unless layers are to be left out.
-  if (model === 'proto' && layers === undefined)
-    return directorySource(fileURLToPath(new URL('../models/proto', import.meta.url)));
+  if (model === 'proto' && layers === undefined) return directorySource(resolve('models/proto'));
   if (Object.hasOwn(MODEL_SHAPES, model)) {
     return syntheticSource(modelShape(model, layers === undefined ? {} : { layers }), { seed: 1, dtype: 'F16' });
   }

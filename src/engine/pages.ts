@@ -34,6 +34,8 @@ export class Pages implements PageKeeper {
         return true;
       } catch (error) {
         if (!isReckonError(error, 'over-capacity')) throw error;
+        // Pages freed now could be handed out while a copy of this step still has to read them: next step, then.
+        if (this.#copies.length > 0) return false;
         if (this.#prefix.evict(needed) > 0 || this.#dropIdle()) continue;
         const victim = this.#youngestRunning();
         // Alone and still too long: nothing will ever free a page for it.

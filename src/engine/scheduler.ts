@@ -126,6 +126,8 @@ export class Scheduler {
       const rows = Math.min(plan.freeRows, this.#decoder.limits.maxRows);
       if (rows > 0) this.#tryPlan(task, () => task.planPrefill(plan, rows, this.#pages));
     }
+    // Where not all fit into one step, none is left behind for good.
+    if (this.#running.length > 1) this.#running.push(this.#running.shift()!);
     plan.copies = this.#pages.takeCopies();
   }
 
@@ -186,7 +188,9 @@ export class Scheduler {
     const logprobs = new Float32Array(draws.buffer, draws.byteOffset, draws.length);
     for (let i = 0; i < planned.length; i++) {
       const { task, tag } = planned[i]!;
-      task.deliver(tag, draws[i * 2]!, logprobs[i * 2 + 1]!);
+      const logprob = logprobs[i * 2 + 1]!;
+      if (Number.isNaN(logprob)) task.fail(nothingToDraw(task));
+      else task.deliver(tag, draws[i * 2]!, logprob);
     }
   }
 
@@ -243,6 +247,12 @@ export class Scheduler {
   #failAll(error: Error): void {
     for (const task of [...this.#running, ...this.#waiting]) task.fail(error);
   }
+}
+
+function nothingToDraw(task: Task): ReckonError {
+  return new ReckonError('gpu-validation', `Lane ${task.sequence.id} has no token to draw: no finite logit is left.`, {
+    hint: 'The weights may be damaged or overflow in f16: try precision f32, or check the biases.',
+  });
 }
 
 function asError(error: unknown): Error {

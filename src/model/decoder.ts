@@ -157,7 +157,8 @@ export class Decoder {
     return gpu.guarded('the allocation of the KV cache and activations', () => {
       const floats = (label: string, count: number) => gpu.buffer(label, count * 4);
       const step = createStepBuffers(gpu, limits);
-      const rows = limits.maxRows;
+      // Matmuls read whole row tiles, of up to 32 rows, and ignore what lies behind the last row.
+      const rows = Math.ceil(limits.maxRows / 32) * 32;
       const x = floats('residual', rows * hiddenSize);
       const h = floats('normed', rows * hiddenSize);
       const qkvRows = floats('qkv', rows * qkvWidth);
