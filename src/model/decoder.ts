@@ -4,7 +4,7 @@
  */
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/index.ts';
-import { Attention } from '../kernels/attention.ts';
+import { createAttention } from '../kernels/attention-serial.ts';
 import { Embed } from '../kernels/embed.ts';
 import { type BoundKvCopy, KvCopy, type PagePair } from '../kernels/kv-copy.ts';
 import { Matmul } from '../kernels/matmul.ts';
@@ -31,6 +31,8 @@ export interface DecoderSizes extends StepSizes {
   kvBytes: number;
   /** Room for token biases, of all lanes together. */
   maxBiases?: number;
+  /** Which way attention is computed; default: what suits the device. Both give the same bits. */
+  serialAttention?: boolean;
 }
 
 /** A kernel with its buffers. */
@@ -132,10 +134,11 @@ export class Decoder {
         },
         precisions,
       ),
-      Attention.create(
+      createAttention(
         gpu,
         { ...attention, maxPagesPerLane: limits.maxPagesPerLane, maxItems: limits.maxItems },
         precisions,
+        sizes.serialAttention,
       ),
       matmul(queries, hiddenSize, 'add'),
       matmul(hiddenSize, 2 * intermediateSize, 'swiglu'),

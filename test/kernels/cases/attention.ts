@@ -1,6 +1,6 @@
 /** What must hold of the attention kernels, as checks that any host with a `Gpu` can run: they throw on a mismatch. */
 import type { Gpu } from '../../../src/gpu/index.ts';
-import { Attention } from '../../../src/kernels/attention.ts';
+import { createAttention } from '../../../src/kernels/attention-serial.ts';
 import { BYTES } from '../../../src/kernels/precision.ts';
 import type { StepShape } from '../../../src/kernels/step.ts';
 import { attend } from '../../reference/attention.ts';
@@ -61,6 +61,7 @@ export async function checkAttention(gpu: Gpu, test: AttentionCase): Promise<voi
 
   const run = await runner(gpu, test, lanes, rows.length);
   const runMoved = await runner(gpu, test, moved, rows.length);
+  const runSerial = await runner(gpu, test, lanes, rows.length, true);
   try {
     const decoded = await run.decode(last);
     const whole = await run.prefill(
@@ -79,6 +80,9 @@ export async function checkAttention(gpu: Gpu, test: AttentionCase): Promise<voi
       assertSameBits(part(decoded, lane), part(whole, at - 1), `${what}, decode and prefill`);
     }
 
+    assertSameBits(await runSerial.decode(last), decoded, `${name}, decode serially`);
+    const tiles = prefill.flatMap((own) => tileSizes(own.length));
+    assertSameBits(await runSerial.prefill(rows, tiles), whole, `${name}, prefill serially`);
     assertSameBits(await runMoved.decode(last), decoded, `${name}, decode with other pages`);
     const singles = Array.from(rows, () => 1);
     assertSameBits(await runMoved.prefill(rows, singles), whole, `${name}, prefill row by row with other pages`);
@@ -91,15 +95,16 @@ export async function checkAttention(gpu: Gpu, test: AttentionCase): Promise<voi
   } finally {
     run.free();
     runMoved.free();
+    runSerial.free();
   }
 }
 
-async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], maxRows: number) {
+async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], maxRows: number, serial = false) {
   const width = shape.heads * shape.headDim;
   const items = lanes.reduce((sum, lane) => sum + Math.ceil(lane.pages.length / 8), 0);
   const cache = new TestCache(gpu, shape, lanes, { rows: maxRows, items });
   const options = { ...shape, maxPagesPerLane: cache.maxPagesPerLane, maxItems: items };
-  const attention = await Attention.create(gpu, options, { weights: 'f32', kv: shape.precision });
+  const attention = await createAttention(gpu, options, { weights: 'f32', kv: shape.precision }, serial);
   const q = upload(gpu, 'q', new Float32Array(maxRows * width));
   const att = upload(gpu, 'att', new Float32Array(maxRows * width));
   const bound = attention.bind(gpu, { q, att, keys: cache.keys, values: cache.values, step: cache.step });
@@ -108,7 +113,8 @@ async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], m
     for (const [i, row] of rows.entries()) all.set(row.q, i * width);
     gpu.device.queue.writeBuffer(q, 0, all);
     const costs = submit(gpu, (recorder) => bound.record(recorder, step)).total();
-    checkCosts(shape, step, costs.attention);
+    if (serial) checkSerialCosts(shape, step, costs.attention);
+    else checkCosts(shape, step, costs.attention);
     assert(costs.other.flops + costs.linear.flops + costs.kvWrite.bytes === 0, 'attention costs nothing else');
     return downloadFloats(gpu, att, all.length);
   };
@@ -133,6 +139,15 @@ function checkCosts(shape: CacheShape, step: StepShape, cost: { flops: number; b
   const bytes = perToken * (step.decodeTokens + step.prefillTokens) + 2 * step.rows * width * 4 + partials;
   assert(cost.flops === flops, `attention declares ${cost.flops} FLOPs, not ${flops}`);
   assert(cost.bytes === bytes, `attention declares ${cost.bytes} bytes, not ${bytes}`);
+}
+
+/** The serial kernel reads the cache for every row. */
+function checkSerialCosts(shape: CacheShape, step: StepShape, cost: { flops: number; bytes: number }): void {
+  const width = shape.heads * shape.headDim;
+  const attended = step.decodeTokens + step.prefillPairs;
+  const bytes = 2 * shape.kvHeads * shape.headDim * BYTES[shape.precision] * attended + 2 * step.rows * width * 4;
+  assert(cost.flops === 4 * width * attended, `serial attention declares ${cost.flops} FLOPs`);
+  assert(cost.bytes === bytes, `serial attention declares ${cost.bytes} bytes, not ${bytes}`);
 }
 
 /** Head sizes 16 … 256 and GQA ratios 1 … 16, each of which takes another way through the kernels. */

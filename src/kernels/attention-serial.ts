@@ -1,0 +1,90 @@
+/** Attention for drivers that run on the CPU: one thread a row and head. See shaders/attention/serial.wesl. */
+import type { Gpu, Kernel } from '../gpu/index.ts';
+import { Attention, type AttentionBuffers, type AttentionOptions } from './attention.ts';
+import { checkAttentionShape } from './attention-shape.ts';
+import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import type { StepRecorder, StepShape } from './step.ts';
+
+/** The width of such drivers' vectors. */
+const THREADS = 4;
+
+/** A layer's attention with its buffers. */
+interface BoundOp {
+  record(step: StepRecorder, shape: StepShape): void;
+}
+
+/** Either way of computing attention; both give the same bits. */
+export interface AttentionKernels {
+  bind(gpu: Gpu, buffers: AttentionBuffers): BoundOp;
+  dispose(): void;
+}
+
+/**
+ * The attention that suits the device, or the one asked for by `serial`.
+ * @throws as `Attention.create`
+ */
+export function createAttention(
+  gpu: Gpu,
+  options: AttentionOptions,
+  precisions: Precisions,
+  serial = gpu.profile.software,
+): Promise<AttentionKernels> {
+  return serial ? SerialAttention.create(gpu, options, precisions) : Attention.create(gpu, options, precisions);
+}
+
+export class SerialAttention implements AttentionKernels {
+  readonly #options: AttentionOptions;
+  readonly #kernel: Kernel;
+  readonly #kvBytes: number;
+
+  private constructor(options: AttentionOptions, kernel: Kernel, kvBytes: number) {
+    this.#options = options;
+    this.#kernel = kernel;
+    this.#kvBytes = kvBytes;
+  }
+
+  /** @throws ReckonError `bad-option` for a shape the kernel cannot serve. */
+  static async create(gpu: Gpu, options: AttentionOptions, precisions: Precisions): Promise<SerialAttention> {
+    checkAttentionShape(options);
+    const { heads, kvHeads, headDim, maxPagesPerLane } = options;
+    const kernel = await gpu.kernel({
+      module: 'attention/serial',
+      bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'uniform'],
+      constants: {
+        HEADS: heads,
+        KV_HEADS: kvHeads,
+        GROUP: heads / kvHeads,
+        D4: headDim / 4,
+        MAX_PAGES: maxPagesPerLane,
+        THREADS,
+      },
+      conditions: precisionConditions(gpu, precisions),
+    });
+    return new SerialAttention(options, kernel, BYTES[precisions.kv]);
+  }
+
+  bind(gpu: Gpu, { q, keys, values, att, step }: AttentionBuffers): BoundOp {
+    const kernel = this.#kernel;
+    const { heads, kvHeads, headDim } = this.#options;
+    const bindings = gpu.bind(kernel, [step.blockTables, q, keys, values, step.rows, att, step.header]);
+    const row = heads * headDim;
+    const kvToken = 2 * kvHeads * headDim * this.#kvBytes;
+    return {
+      record(recorder, { rows, decodeTokens, prefillPairs }) {
+        const attended = decodeTokens + prefillPairs;
+        recorder.dispatch(
+          kernel,
+          bindings,
+          [Math.ceil((rows * heads) / THREADS)],
+          'attention',
+          'attended',
+          4 * row * attended,
+          kvToken * attended + 2 * rows * row * 4,
+        );
+      },
+    };
+  }
+
+  /** Nothing is shared by the layers. */
+  dispose(): void {}
+}
