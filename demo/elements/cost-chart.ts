@@ -129,7 +129,7 @@ export class CostChart extends LightElement {
       <p class="chart-legend num" aria-hidden="true">
         <span class="key"><span class="b-flops"></span>Compute ${point ? si(point.flops, `FLOP${per}`) : NONE}</span>
         <span class="key"><span class="b-bytes"></span>Memory ${point ? si(point.bytes, `B${per}`) : NONE}</span>
-        <span>${point ? `at ${point.seconds.toFixed(1)} s` : nothing}</span>
+        ${this.pointed !== null && point ? html`<span>at ${point.seconds.toFixed(1)} s</span>` : nothing}
       </p>
     `;
   }

@@ -8,8 +8,8 @@ import type { RunPhase } from '../state.ts';
 import { LightElement } from './light-element.ts';
 import { settingsFields } from './settings-fields.ts';
 
-/** The puzzle a reader meets first; a fixed one, so that two visits can be compared. */
-const FIRST_SEED = 7;
+/** The puzzle a reader meets first: fixed, so that two visits can be compared, and one that not every lane solves. */
+const FIRST_SEED = 4;
 
 @customElement('rk-prompt-form')
 export class PromptForm extends LightElement {
