@@ -44,8 +44,9 @@ const host: WorkerHost = {
         const run = modelOf(model).reason({ ...request, signal });
         let batch: ReasoningEvent[] = [];
         let sent = performance.now();
+        let arrived: unknown;
         const send = () => {
-          if (batch.length > 0) onEvents(batch);
+          if (batch.length > 0) arrived = onEvents(batch);
           batch = [];
           sent = performance.now();
         };
@@ -56,6 +57,8 @@ const host: WorkerHost = {
           }
         } finally {
           send();
+          // Events have a port of their own, and ports do not wait for each other: the outcome would overtake the last.
+          await arrived;
         }
         return run.result;
       }),

@@ -32,7 +32,7 @@ export interface WorkerHost {
     id: number,
     model: number,
     request: SentRequest,
-    onEvents: (events: ReasoningEvent[]) => void,
+    onEvents: (events: ReasoningEvent[]) => unknown,
   ): Promise<Outcome<Answer>>;
   abort(id: number): void;
   info(model: number): Outcome<ModelInfo>;
