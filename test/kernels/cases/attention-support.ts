@@ -131,7 +131,8 @@ export class TestCache {
     }
     this.keys = upload(gpu, 'keys', stored(keys, shape.precision));
     this.values = upload(gpu, 'values', stored(values, shape.precision));
-    this.maxPagesPerLane = Math.max(...lanes.map((lane) => lane.pages.length));
+    // One number for all tests: it is a constant of the kernels, which are slow to compile on software drivers.
+    this.maxPagesPerLane = 24;
     this.step = createStepBuffers(gpu, {
       maxRows: room.rows,
       maxItems: room.items,

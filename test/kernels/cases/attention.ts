@@ -31,8 +31,8 @@ const PREFILLED = 13;
 const tolerance = (sharpness: number) => 5e-6 * Math.max(1, sharpness);
 
 /**
- * Decode and prefill rows of ragged lanes against float64; then bit for bit: with other physical pages, with a row alone,
- * with prompts cut into other chunks, and decode against prefill.
+ * Decode and prefill rows of ragged lanes against float64; then bit for bit: by the serial kernel, with other physical pages,
+ * with a row alone, with prompts cut into other chunks, and decode against prefill.
  */
 export async function checkAttention(gpu: Gpu, test: AttentionCase): Promise<void> {
   const { heads, kvHeads, headDim, precision, lengths, seed, sharpness = 0.5 } = test;
@@ -156,12 +156,9 @@ export const SHAPES: readonly [heads: number, kvHeads: number, headDim: number][
   [4, 4, 16],
   [6, 2, 24],
   [4, 1, 128],
-  [14, 2, 64],
-  [8, 1, 32],
   [11, 1, 40],
-  [16, 1, 16],
-  [2, 2, 256],
   [16, 1, 136],
+  [2, 2, 256],
 ];
 
 /** A few shapes in one precision: what a browser runs. */
