@@ -7,15 +7,6 @@ export {
 } from './config.ts';
 export { filesSource } from './files-source.ts';
 export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
-export {
-  bf16ToNumber,
-  decodeWeights,
-  f16ToNumber,
-  numberToBf16,
-  numberToF16,
-  WEIGHT_BYTES,
-  type WeightDType,
-} from './numbers.ts';
 export { type ConfigFile, readGenerationDefaults, readModelConfig } from './read.ts';
 export { type SafetensorsHeader, type TensorInfo, weightDType } from './safetensors.ts';
 export { MODEL_SHAPES, modelShape, type ShapeName } from './shapes.ts';

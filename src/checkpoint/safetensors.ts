@@ -4,8 +4,8 @@
  * is checked before anything is allocated or read by it.
  */
 import { ReckonError } from '../errors.ts';
+import type { WeightDType } from '../numbers.ts';
 import { ByteReader } from './byte-reader.ts';
-import type { WeightDType } from './numbers.ts';
 import type { CheckpointSource } from './source.ts';
 
 /** Bits of an element, by name in the format. */

@@ -1,8 +1,8 @@
 /** Weights, streamed: one sequential read per file, in pieces that a GPU upload can take as they come. */
 import { checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
+import { WEIGHT_BYTES, type WeightDType } from '../numbers.ts';
 import { ByteReader } from './byte-reader.ts';
 import type { ModelConfig } from './config.ts';
-import { WEIGHT_BYTES, type WeightDType } from './numbers.ts';
 import { quoted, type TensorInfo, weightDType } from './safetensors.ts';
 import { type CheckpointTensors, readTensorIndex } from './shards.ts';
 import type { CheckpointSource } from './source.ts';

@@ -3,8 +3,8 @@
  * download, and for tests. The same shape, seed and type give the same bytes, whatever ranges they are read in.
  */
 import { checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
+import { numberToBf16, numberToF16, WEIGHT_BYTES, type WeightDType } from '../numbers.ts';
 import { type ModelConfig, modelConfigJson } from './config.ts';
-import { numberToBf16, numberToF16, WEIGHT_BYTES, type WeightDType } from './numbers.ts';
 import { type CheckpointSource, checkPath, checkRange, missingFileError } from './source.ts';
 import { syntheticTokenizer } from './synthetic-tokenizer.ts';
 import { expectedTensors } from './tensors.ts';

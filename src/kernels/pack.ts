@@ -2,13 +2,8 @@
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { USAGE } from '../gpu/index.ts';
+import { decodeWeights, WEIGHT_BYTES, type WeightDType } from '../numbers.ts';
 import { BYTES, type Precision } from './precision.ts';
-
-/** Number formats of checkpoints, little-endian. */
-export type TensorDtype = 'F32' | 'F16' | 'BF16';
-
-/** Bytes of one number of a checkpoint. */
-export const DTYPE_BYTES: Record<TensorDtype, number> = { F32: 4, F16: 2, BF16: 2 };
 
 /** Columns of a packed matrix of `outputs` outputs: rounded up to a multiple of 4. */
 export function packedColumns(outputs: number): number {
@@ -28,7 +23,7 @@ export interface PackedShape {
 
 /** Where a tensor's rows go, and where in the tensor the bytes begin. */
 export interface PackSource {
-  dtype: TensorDtype;
+  dtype: WeightDType;
   /** Column of the tensor's row 0. */
   firstColumn: number;
   /** Columns from one row to the next: 1, or 2 for gate and up interleaved. */
@@ -37,7 +32,7 @@ export interface PackSource {
   elementOffset: number;
 }
 
-const DTYPES = Object.keys(DTYPE_BYTES) as TensorDtype[];
+const DTYPES = Object.keys(WEIGHT_BYTES) as WeightDType[];
 const WORKGROUP = 64;
 const PARAMETER_WORDS = 8;
 
@@ -50,7 +45,7 @@ const PARAMETER_WORDS = 8;
 export class WeightPacker {
   readonly precision: Precision;
   readonly #gpu: Gpu;
-  readonly #kernels: Readonly<Record<TensorDtype, Kernel>>;
+  readonly #kernels: Readonly<Record<WeightDType, Kernel>>;
   readonly #staging: GPUBuffer;
   readonly #stagingBytes: number;
   readonly #parameters: GPUBuffer;
@@ -60,7 +55,7 @@ export class WeightPacker {
   private constructor(
     gpu: Gpu,
     precision: Precision,
-    kernels: Readonly<Record<TensorDtype, Kernel>>,
+    kernels: Readonly<Record<WeightDType, Kernel>>,
     stagingBytes: number,
   ) {
     this.#gpu = gpu;
@@ -89,7 +84,7 @@ export class WeightPacker {
         }),
       ),
     );
-    const kernels = Object.fromEntries(DTYPES.map((dtype, i) => [dtype, compiled[i]])) as Record<TensorDtype, Kernel>;
+    const kernels = Object.fromEntries(DTYPES.map((dtype, i) => [dtype, compiled[i]])) as Record<WeightDType, Kernel>;
     return new WeightPacker(gpu, precision, kernels, stagingBytes - (stagingBytes % 16));
   }
 
@@ -100,7 +95,7 @@ export class WeightPacker {
    */
   write(target: GPUBuffer, shape: PackedShape, source: PackSource, bytes: Uint8Array): void {
     const { inputs, columns } = shape;
-    const size = DTYPE_BYTES[source.dtype];
+    const size = WEIGHT_BYTES[source.dtype];
     const count = bytes.byteLength / size;
     if (inputs % 4 !== 0 || count % 2 !== 0 || source.elementOffset % 2 !== 0) {
       throw new ReckonError(
@@ -124,8 +119,8 @@ export class WeightPacker {
   }
 
   /** Writes a vector as f32, from element `elementOffset` of `target` on. */
-  writeVector(target: GPUBuffer, dtype: TensorDtype, bytes: Uint8Array, elementOffset = 0): void {
-    const values = decodeTensor(dtype, bytes);
+  writeVector(target: GPUBuffer, dtype: WeightDType, bytes: Uint8Array, elementOffset = 0): void {
+    const values = decodeWeights(bytes, dtype);
     this.#gpu.device.queue.writeBuffer(target, elementOffset * 4, values);
   }
 
@@ -140,7 +135,7 @@ export class WeightPacker {
     const kernel = this.#kernels[source.dtype];
     // Offsets into big matrices pass 2³² elements' worth of bytes, so the row is found here, in doubles.
     const row = Math.floor(element / shape.inputs);
-    const pairs = bytes.byteLength / DTYPE_BYTES[source.dtype] / 2;
+    const pairs = bytes.byteLength / WEIGHT_BYTES[source.dtype] / 2;
     const first = source.firstColumn + row * source.columnStride;
     this.#words.set([shape.inputs, shape.columns, first, source.columnStride, element - row * shape.inputs, pairs]);
     device.queue.writeBuffer(this.#parameters, 0, this.#words);
@@ -162,30 +157,4 @@ export class WeightPacker {
     }
     return group;
   }
-}
-
-/** Numbers of a checkpoint as f32, exactly. */
-export function decodeTensor(dtype: TensorDtype, bytes: Uint8Array): Float32Array<ArrayBuffer> {
-  const size = DTYPE_BYTES[dtype];
-  if (bytes.byteLength % size !== 0) {
-    throw new ReckonError('bad-option', `${bytes.byteLength} bytes are not a whole number of ${dtype} numbers.`);
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = new Float32Array(bytes.byteLength / size);
-  const bits = new Uint32Array(values.buffer);
-  for (let i = 0; i < values.length; i++) {
-    if (dtype === 'F32') bits[i] = view.getUint32(i * 4, true);
-    else if (dtype === 'BF16') bits[i] = view.getUint16(i * 2, true) << 16;
-    else values[i] = halfToNumber(view.getUint16(i * 2, true));
-  }
-  return values;
-}
-
-/** The value of an f16 given by its bits. */
-export function halfToNumber(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 31;
-  const fraction = half & 1023;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }

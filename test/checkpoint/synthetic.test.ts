@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  decodeWeights,
   expectedTensors,
   MODEL_SHAPES,
   type ModelConfig,
@@ -11,6 +10,7 @@ import {
   streamTensors,
   syntheticSource,
 } from '../../src/checkpoint/index.ts';
+import { decodeWeights } from '../../src/numbers.ts';
 import { renderChat } from '../../src/text/chat.ts';
 import { loadChatTemplate, loadTokenizer } from '../../src/text/index.ts';
 import { drain } from '../support/checkpoint.ts';

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isReckonError } from '../../src/errors.ts';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
-import { decodeTensor, halfToNumber, packedBytes, packedColumns, WeightPacker } from '../../src/kernels/pack.ts';
+import { packedBytes, packedColumns, WeightPacker } from '../../src/kernels/pack.ts';
+import { decodeWeights, f16ToNumber } from '../../src/numbers.ts';
 import { testGpu } from '../support/gpu.ts';
 import { downloadFloats, nearestHalf, seeded } from './cases/linear-support.ts';
 import { checkPack, checkPackAll } from './cases/pack.ts';
@@ -44,7 +45,7 @@ describe('WeightPacker', () => {
     packer.write(matrix, { inputs: 4, columns: 4 }, source, new Uint8Array(new Float32Array([1, Number.NaN]).buffer));
     const [word] = new Uint32Array((await downloadFloats(gpu, matrix, 1)).buffer);
     expect(word! & 0xffff).toBe(0x3c00);
-    expect(halfToNumber(word! >>> 16)).toBeNaN();
+    expect(f16ToNumber(word! >>> 16)).toBeNaN();
   });
 
   it('writes vectors as f32, at an offset', async () => {
@@ -80,10 +81,10 @@ describe('WeightPacker', () => {
   });
 });
 
-describe('decodeTensor', () => {
+describe('decodeWeights', () => {
   it('reads all 65,536 halves: each is its own nearest half', () => {
     const bits = Uint16Array.from({ length: 65536 }, (_, i) => i);
-    const values = decodeTensor('F16', new Uint8Array(bits.buffer));
+    const values = decodeWeights(new Uint8Array(bits.buffer), 'F16');
     expect(values[0x3c00]).toBe(1);
     expect(values[0x0001]).toBe(2 ** -24);
     expect(values[0xfbff]).toBe(-65504);

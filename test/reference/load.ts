@@ -1,7 +1,8 @@
 /** Reference decoders of checkpoints, and of random weights. */
 
 import type { CheckpointSource } from '../../src/checkpoint/index.ts';
-import { decodeWeights, parseModelConfig, streamTensors } from '../../src/checkpoint/index.ts';
+import { parseModelConfig, streamTensors } from '../../src/checkpoint/index.ts';
+import { decodeWeights } from '../../src/numbers.ts';
 import { type ReferenceConfig, ReferenceDecoder, type ReferenceWeights, referenceShapes } from './decoder.ts';
 
 /** The decoder of a checkpoint, its weights as stored and widened to float64. */

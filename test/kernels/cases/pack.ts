@@ -1,10 +1,11 @@
 /** Checks of the weight packer on any GPU; each throws on a mismatch. */
 import type { Gpu } from '../../../src/gpu/index.ts';
-import { packedBytes, packedColumns, type TensorDtype, WeightPacker } from '../../../src/kernels/pack.ts';
+import { packedBytes, packedColumns, WeightPacker } from '../../../src/kernels/pack.ts';
 import type { Precision } from '../../../src/kernels/precision.ts';
+import type { WeightDType } from '../../../src/numbers.ts';
 import { assert, download, nearestHalf, seeded, upload } from './linear-support.ts';
 
-const SIZE: Record<TensorDtype, number> = { F32: 4, F16: 2, BF16: 2 };
+const SIZE: Record<WeightDType, number> = { F32: 4, F16: 2, BF16: 2 };
 
 /** f32 bit patterns at the edges of both half formats: ties, subnormals, overflow, signed zeros. */
 const EDGES = [
@@ -28,7 +29,7 @@ function value16(half: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -14 : (1 + fraction) * 2 ** (exponent - 15));
 }
 
-function tensor(dtype: TensorDtype, count: number, random: () => number): Tensor {
+function tensor(dtype: WeightDType, count: number, random: () => number): Tensor {
   const bytes = new Uint8Array(count * SIZE[dtype]);
   const view = new DataView(bytes.buffer);
   const values = new Float64Array(count);
@@ -59,7 +60,7 @@ function tensor(dtype: TensorDtype, count: number, random: () => number): Tensor
 
 export interface PackCase {
   precision: Precision;
-  dtype: TensorDtype;
+  dtype: WeightDType;
   inputs: number;
   /** Rows of the tensor. */
   rows: number;

@@ -1,8 +1,8 @@
 /**
- * Half and brain floats on the host, bit for bit: reading weights for tests and small conversions, and making synthetic
- * ones. The GPU converts by itself.
+ * The number formats of weights on the host, bit for bit: for vectors, tests and synthetic checkpoints. Matrices are
+ * converted on the GPU. Ground floor, like the errors: every room may use it.
  */
-import { ReckonError } from '../errors.ts';
+import { ReckonError } from './errors.ts';
 
 /** Formats in which weights are accepted. */
 export type WeightDType = 'F32' | 'F16' | 'BF16';
@@ -60,12 +60,12 @@ function roundToEven(value: number): number {
 
 /**
  * Weights as f32, whatever they are stored as (little-endian). Exact.
- * @throws ReckonError `bad-checkpoint` when the bytes are no whole number of elements.
+ * @throws ReckonError `bad-option` when the bytes are no whole number of elements.
  */
-export function decodeWeights(bytes: Uint8Array, dtype: WeightDType): Float32Array {
+export function decodeWeights(bytes: Uint8Array, dtype: WeightDType): Float32Array<ArrayBuffer> {
   const size = WEIGHT_BYTES[dtype];
   if (bytes.length % size !== 0) {
-    throw new ReckonError('bad-checkpoint', `${bytes.length} bytes are no whole number of ${dtype} values.`);
+    throw new ReckonError('bad-option', `${bytes.length} bytes are no whole number of ${dtype} values.`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = new Float32Array(bytes.length / size);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bf16ToNumber, decodeWeights, f16ToNumber, numberToBf16, numberToF16 } from '../../src/checkpoint/numbers.ts';
+import { bf16ToNumber, decodeWeights, f16ToNumber, numberToBf16, numberToF16 } from '../src/numbers.ts';
 
 /** Nearest of two neighbouring codes by brute force over an increasing table. */
 function nearest(table: readonly number[], value: number): number[] {
