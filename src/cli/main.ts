@@ -1,5 +1,6 @@
 /** `reckon`: what the page does, without a page. One command a file; results on stdout, everything else on stderr. */
 import { isReckonError } from '../errors.ts';
+import { device } from './device.ts';
 import { solve } from './solve.ts';
 
 interface Command {
@@ -8,6 +9,7 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
+  device: { summary: 'show the GPU and measure what it sustains', run: device },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
 };
 

@@ -28,7 +28,7 @@ export function stepLimits(profile: DeviceProfile, config: ModelConfig, sizes: S
     { min: 1, max: 4096, integer: true },
   );
   const splits = Math.ceil(maxContext / (SPLIT_PAGES * PAGE_SIZE));
-  const partialBytes = config.heads * (config.headDim + 2) * 4;
+  const partialBytes = config.heads * (config.headDim + 4) * 4;
   const maxItems = Math.max(splits, Math.min(slots * splits, Math.floor(SCRATCH_BYTES / partialBytes)));
   const logitBudget = Math.min(SCRATCH_BYTES, profile.limits.maxStorageBufferBindingSize);
   const maxLogitRows = Math.max(1, Math.min(slots + prefillRows, Math.floor(logitBudget / (config.vocabSize * 4))));
