@@ -28,6 +28,13 @@ function badge(lane: LaneView) {
   return html`<span class="badge plain">${answering ? 'answering' : STATES[lane.status]}</span>`;
 }
 
+/** The parsed answer, where more than it stands in the answer's text (a lane that thinks on after its limit). */
+function parsedAnswer(lane: LaneView): string | null {
+  if (!lane.answer) return null;
+  const written = lane.segments.filter((segment) => segment.part === 'answer').map((segment) => segment.text);
+  return written.join('').trim() === lane.answer ? null : lane.answer;
+}
+
 function closing(by: 'model' | 'limit') {
   return by === 'model'
     ? html`<span class="tag">&lt;/think&gt;</span>`
@@ -73,7 +80,9 @@ export class LaneCard extends LightElement {
     const { segments } = this.lane;
     if (segments.length === 0) this.#following = true;
     const thought = this.#thinking.show(segments.filter((segment) => segment.part === 'thinking'));
-    this.#answer.show(segments.filter((segment) => segment.part === 'answer'));
+    const box = this.answerText.parentElement;
+    if (this.#answer.show(segments.filter((segment) => segment.part === 'answer')) && box)
+      box.scrollTop = box.scrollHeight;
     // The closing tag is rendered text too.
     const closed = changed.get('lane')?.closed !== this.lane.closed;
     if ((thought || closed) && this.#following && this.thinkingBox)
@@ -85,6 +94,7 @@ export class LaneCard extends LightElement {
     if (!lane) return nothing;
     const name = `Lane ${lane.lane + 1}`;
     const answered = lane.segments.some((segment) => segment.part === 'answer');
+    const parsed = parsedAnswer(lane);
     const note = lane.verdict?.reason ?? lane.pruned;
     return html`
       <article
@@ -102,9 +112,10 @@ export class LaneCard extends LightElement {
           <div class="thinking-text"></div>
           ${lane.closed ? closing(lane.closed) : nothing}
         </div>
-        <div class="answer" ?hidden=${!answered} aria-label="${name}, answer" role="group">
+        <div class="answer ${parsed ? 'more' : ''}" ?hidden=${!answered} aria-label="${name}, after its thinking" role="group">
           <div class="answer-text"></div>
         </div>
+        ${parsed ? html`<div class="answer parsed" aria-label="${name}, answer" role="group">${parsed}</div>` : nothing}
         ${note ? html`<p class="note">${note}</p>` : nothing}
         ${numbers(lane)}
       </article>

@@ -66,7 +66,9 @@ describe('the page', () => {
     const right = seen.filter((lane) => lane.verdict === 'right').length;
     expect(await driver.text(page, '.section-head p')).toBe(`${right} of 8 right`);
     expect(await page.$$('.lane.chosen')).toHaveLength(1);
-    const chosen = await page.$eval('.lane.chosen .answer-text', (box) => box.textContent?.trim());
+    const chosen = await page.$eval('.lane.chosen :is(.answer.parsed, .answer:not(.more) .answer-text)', (box) =>
+      box.textContent?.trim(),
+    );
     expect(await driver.text(page, '.banner-answer')).toBe(chosen);
     if (right > 0) expect(await page.$eval('.lane.chosen', (card) => card.getAttribute('data-verdict'))).toBe('right');
 
