@@ -19,8 +19,10 @@ export interface StepRecord {
   readonly encodeMs: number;
   /** GPU time by timestamps; null where the device was opened without them. */
   gpuMs: number | null;
-  /** From submission until its results were here. */
+  /** From submission until its results were here, steps before it in the queue included. */
   wallMs: number;
+  /** What the step itself took: from its submission, or the end of the step before it, until its results were here. */
+  stepMs: number;
   readonly flops: number;
   readonly bytes: number;
 }
@@ -39,6 +41,7 @@ export class Stepper {
   readonly #step: StepRecorder;
   readonly #ring: ReadbackRing;
   readonly #timer: StepTimer | null;
+  #lastDone = 0;
   readonly #header = new Uint32Array(8);
   /** Host's copy of the block tables: [slot][maxPagesPerLane]. */
   readonly #tables: Uint32Array<ArrayBuffer>;
@@ -107,11 +110,15 @@ export class Stepper {
       encodeMs,
       gpuMs: null,
       wallMs: 0,
+      stepMs: 0,
       flops,
       bytes: moved,
     };
     const results = slot.read().then((buffer) => {
-      record.wallMs = performance.now() - submitted;
+      const done = performance.now();
+      record.wallMs = done - submitted;
+      record.stepMs = done - Math.max(submitted, this.#lastDone);
+      this.#lastDone = done;
       if (timing) record.gpuMs = timing.read(buffer, Math.max(8, bytes));
       return new Uint32Array(buffer, 0, words);
     });
