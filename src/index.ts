@@ -10,9 +10,11 @@
 export type {
   ChatCompletion,
   ChatCompletionChunk,
+  ChatCompletionMessageParam,
   ChatCompletionRequest,
   ChatCompletions,
-} from './api/chat.ts';
+  CompletionUsage,
+} from './api/chat-types.ts';
 export { type LoadedModel, loadModel } from './api/load-model.ts';
 export type {
   ChatMessage,
@@ -41,6 +43,7 @@ export type {
 } from './engine/types.ts';
 export { isReckonError, ReckonError, type ReckonErrorCode } from './errors.ts';
 export { COST_CLASSES, type Cost, type CostByClass, type CostClass } from './ledger/cost.ts';
+export type { Budget } from './strategies/budget.ts';
 export { runStrategy, strategies } from './strategies/index.ts';
 export type {
   Answer,

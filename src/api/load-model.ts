@@ -1,33 +1,38 @@
 /** Loads a model: configuration, tokenizer, weights straight to the GPU, kernels; then it is ready to reason. */
 import {
   type CheckpointSource,
-  filesSource,
+  type CheckpointTensors,
+  checkTensors,
   type GenerationDefaults,
-  isMissingFile,
   type ModelConfig,
   parameterCount,
-  parseGenerationDefaults,
-  parseModelConfig,
+  readGenerationDefaults,
+  readModelConfig,
+  readTensorIndex,
   streamTensors,
-  urlSource,
 } from '../checkpoint/index.ts';
 import { GpuEngine } from '../engine/engine.ts';
-import { checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
+import { abortedError, checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
 import { type Gpu, openGpu } from '../gpu/index.ts';
 import type { Precisions } from '../kernels/precision.ts';
 import { Decoder } from '../model/decoder.ts';
-import { uploadWeights } from '../model/weights.ts';
+import { uploadWeights, type Weights } from '../model/weights.ts';
 import {
   type ChatTemplate,
   detectDialect,
   loadChatTemplate,
   loadTokenizer,
+  promptOpensThinking,
   renderChat,
+  type ThinkingDialect,
   type Tokenizer,
 } from '../text/index.ts';
-import { type ChatCompletions, chatCompletions } from './chat.ts';
+import { chatCompletions } from './chat.ts';
 import { textCodec } from './codec.ts';
-import { type Reasoner, reason } from './reason.ts';
+import { DEFAULT_CONTEXT, type ResolvedLoadOptions, resolveLoadOptions } from './load-options.ts';
+import { reason } from './reason.ts';
+import type { Prompt, Reasoner } from './request.ts';
+import { inNode, sourceOf } from './source.ts';
 import type { ChatMessage, LoadOptions, Model, ModelInfo, ModelSource, ReasonRequest, ReasonRun } from './types.ts';
 
 /** A model on this machine's GPU. */
@@ -35,10 +40,7 @@ export interface LoadedModel extends Model {
   readonly engine: GpuEngine;
 }
 
-const DEFAULT_LANES = 64;
-const DEFAULT_KV_BYTES = 256 * 2 ** 20;
-/** A checkpoint may allow contexts far beyond what a page has use for; longer ones are asked for by name. */
-const DEFAULT_CONTEXT = 32768;
+const WHAT = 'Loading the model';
 
 /**
  * Loads a checkpoint in Hugging Face layout from a base URL, from picked files, or (in Node) from a folder.
@@ -49,56 +51,33 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   return loadFrom(await sourceOf(source), options);
 }
 
-async function sourceOf(source: ModelSource): Promise<CheckpointSource> {
-  if (Array.isArray(source)) return filesSource(source as readonly File[]);
-  const text = String(source);
-  if (/^(https?|blob|data):/.test(text)) return urlSource(text);
-  const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
-  if (inNode) {
-    const { directorySource } = await import('../checkpoint/node.ts');
-    return directorySource(text);
-  }
-  return urlSource(new URL(text, globalThis.location?.href).href);
-}
-
 /** `loadModel` from any source of files. */
 export async function loadFrom(source: CheckpointSource, options: LoadOptions = {}): Promise<LoadedModel> {
   const { signal, onProgress } = options;
-  const report = (phase: 'configuration' | 'weights' | 'kernels' | 'ready', loaded = 0, total = 0) =>
-    onProgress?.({ phase, loaded, total });
-  throwIfAborted(signal, 'Loading the model');
-  report('configuration');
+  const settings = resolveLoadOptions(options);
+  throwIfAborted(signal, WHAT);
+  onProgress?.({ phase: 'configuration', loaded: 0, total: 0 });
   const files = await readConfiguration(source, signal);
-  const precisions: Precisions = {
-    weights: options.precision?.weights ?? 'f16',
-    kv: options.precision?.kv ?? 'f16',
-  };
-  const gpu = await openGpu({ gpu: options.gpu ?? (await nodeGpu()), timestamps: options.timestamps ?? false });
+  const { maxContext } = files.config;
+  if (settings.maxContext !== undefined) {
+    checkNumber('maxContext', settings.maxContext, { min: 2, max: maxContext, integer: true });
+  }
+  const gpu = await openGpuFor(options);
   try {
-    throwIfAborted(signal, 'Loading the model');
     let seen = { loaded: 0, total: 0 };
     const chunks = streamTensors(source, files.config, {
+      index: files.tensors,
       ...(signal ? { signal } : {}),
       onProgress: ({ loaded, total }) => {
         seen = { loaded, total };
-        report('weights', loaded, total);
+        onProgress?.({ phase: 'weights', ...seen });
       },
     });
-    const weights = await uploadWeights(gpu, files.config, precisions.weights, chunks);
-    throwIfAborted(signal, 'Loading the model');
-    report('kernels', seen.loaded, seen.total);
-    const context = Math.min(files.config.maxContext, DEFAULT_CONTEXT);
-    const decoder = await Decoder.create(gpu, files.config, weights, precisions, {
-      maxLanes: options.maxLanes ?? DEFAULT_LANES,
-      maxContext:
-        options.maxContext === undefined
-          ? context
-          : checkNumber('maxContext', options.maxContext, { min: 2, max: files.config.maxContext, integer: true }),
-      kvBytes: options.kvBytes ?? DEFAULT_KV_BYTES,
-    });
-    throwIfAborted(signal, 'Loading the model');
-    const model = assemble(source, gpu, decoder, files, precisions, weights.bytes);
-    report('ready', seen.loaded, seen.total);
+    const weights = await unlessAborted(uploadWeights(gpu, files.config, settings.precision.weights, chunks), signal);
+    onProgress?.({ phase: 'kernels', ...seen });
+    const decoder = await unlessAborted(createDecoder(gpu, files.config, weights, settings), signal);
+    const model = assemble(source, gpu, decoder, files, settings.precision, weights.bytes);
+    onProgress?.({ phase: 'ready', ...seen });
     return model;
   } catch (error) {
     gpu.close();
@@ -106,38 +85,68 @@ export async function loadFrom(source: CheckpointSource, options: LoadOptions = 
   }
 }
 
+/** The promise, or the abort if that comes first: compiling takes seconds, and does not listen. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(abortedError(WHAT, signal));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** The GPU of the page, or in Node what the optional package `webgpu` offers. */
+async function openGpuFor({ gpu, timestamps = false, signal }: LoadOptions): Promise<Gpu> {
+  let api = gpu;
+  if (!api && inNode() && !(globalThis.navigator as Navigator | undefined)?.gpu) {
+    const { openNodeGpu } = await import('../node/gpu.ts');
+    api = (await openNodeGpu()).gpu;
+  }
+  const opening = openGpu({ gpu: api, timestamps });
+  return unlessAborted(opening, signal).catch((error: unknown) => {
+    // A device that opens after all is not kept.
+    opening.then((late) => late.close()).catch(() => {});
+    throw error;
+  });
+}
+
+function createDecoder(
+  gpu: Gpu,
+  config: ModelConfig,
+  weights: Weights,
+  { precision, maxContext, maxLanes, kvBytes }: ResolvedLoadOptions,
+): Promise<Decoder> {
+  const sizes = { maxLanes, maxContext: maxContext ?? Math.min(config.maxContext, DEFAULT_CONTEXT), kvBytes };
+  return Decoder.create(gpu, config, weights, precision, sizes);
+}
+
 interface Configuration {
   config: ModelConfig;
   tokenizer: Tokenizer;
   chat: ChatTemplate;
   defaults: GenerationDefaults;
+  tensors: CheckpointTensors;
 }
 
+/** Everything but the weights: what is wrong with a checkpoint shows before the GPU is opened. */
 async function readConfiguration(source: CheckpointSource, signal: AbortSignal | undefined): Promise<Configuration> {
   const read = signal ? { signal } : {};
-  const optional = (path: string) =>
-    source.text(path, read).catch((error: unknown) => {
-      if (isMissingFile(error)) return undefined;
-      throw error;
-    });
   // Before the tokenizer, whose absence would hide that this is no checkpoint at all.
-  const json = await source.text('config.json', read);
-  const config = parseModelConfig(json);
-  const [tokenizer, chat, generation] = await Promise.all([
-    loadTokenizer(source, read),
-    loadChatTemplate(source, read),
-    optional('generation_config.json'),
-  ]);
-  const defaults = parseGenerationDefaults(generation, { model: config, json }, tokenizer);
-  return { config, tokenizer, chat, defaults };
-}
-
-/** Node has no `navigator.gpu`; the optional package `webgpu` stands in. */
-async function nodeGpu(): Promise<GPU | undefined> {
-  const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
-  if (!inNode || (globalThis.navigator as Navigator | undefined)?.gpu) return undefined;
-  const { openNodeGpu } = await import('../node/gpu.ts');
-  return (await openNodeGpu()).gpu;
+  const config = await readModelConfig(source, read);
+  const [tokenizer, chat] = await Promise.all([loadTokenizer(source, read), loadChatTemplate(source, read)]);
+  const { vocabSize } = config.model;
+  if (tokenizer.vocabSize > vocabSize) {
+    throw new ReckonError(
+      'bad-tokenizer',
+      `The tokenizer of ${source.name} has ${tokenizer.vocabSize} tokens; the model knows ${vocabSize}.`,
+      { hint: 'Use the tokenizer.json that came with these weights.', details: { vocabSize } },
+    );
+  }
+  const defaults = await readGenerationDefaults(source, config, tokenizer, read);
+  const tensors = await readTensorIndex(source, read);
+  checkTensors(tensors.tensors, config.model);
+  return { config: config.model, tokenizer, chat, defaults, tensors };
 }
 
 function assemble(
@@ -148,19 +157,20 @@ function assemble(
   precision: Precisions,
   weightBytes: number,
 ): LoadedModel {
+  const dialect = detectDialect(chat, tokenizer);
   const engine = new GpuEngine({
     gpu,
     decoder,
-    codec: textCodec(tokenizer),
+    codec: textCodec(tokenizer, dialect),
     stopTokens: defaults.stopTokens,
     cacheKey: [source.name, source.revision ?? '', precision.weights, precision.kv].join('\n'),
   });
   const { temperature, topK, topP, minP, repetitionPenalty } = defaults;
   const reasoner: Reasoner = {
     engine,
-    dialect: detectDialect(chat, tokenizer),
+    dialect,
     sampling: { temperature, topK, topP, minP, repetitionPenalty },
-    prompt: (messages: readonly ChatMessage[]) => tokenizer.encode(renderChat(chat, messages)),
+    prompt: (messages) => promptOf(messages, chat, tokenizer, dialect),
   };
   const info: Omit<ModelInfo, 'capacity'> = {
     name: shortName(source.name),
@@ -174,23 +184,30 @@ function assemble(
     device: gpu.profile,
   };
   const run = (request: ReasonRequest): ReasonRun => reason(reasoner, request);
-  const chatFace: { completions: ChatCompletions } = { completions: chatCompletions(info.name, run) };
-  let disposed = false;
   return {
     get info() {
       return { ...info, capacity: engine.capacity };
     },
     engine,
-    chat: chatFace,
-    reason(request) {
-      if (disposed) throw new ReckonError('device-lost', `${info.name} was disposed.`, { hint: 'Load it again.' });
-      return run(request);
-    },
-    dispose() {
-      disposed = true;
-      engine.dispose();
-    },
+    chat: { completions: chatCompletions(info.name, run) },
+    reason: run,
+    dispose: () => engine.dispose(),
   };
+}
+
+/** A conversation as the model reads it; a lone question goes to a model without chat template as it is. */
+function promptOf(
+  messages: readonly ChatMessage[],
+  chat: ChatTemplate,
+  tokenizer: Tokenizer,
+  dialect: ThinkingDialect,
+): Prompt {
+  const [first] = messages;
+  if (!chat.template && messages.length === 1 && first?.role === 'user') {
+    return { tokens: tokenizer.encode(first.content, { addSpecialTokens: true }), opensThinking: false };
+  }
+  const text = renderChat(chat, messages);
+  return { tokens: tokenizer.encode(text), opensThinking: dialect.thinks && promptOpensThinking(text, dialect) };
 }
 
 /** The last part of a path or URL. */

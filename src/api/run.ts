@@ -1,57 +1,75 @@
 /** A run as its caller sees it: events to iterate, a result to await, in any combination. */
-import { abortedError } from '../errors.ts';
+import { ReckonError } from '../errors.ts';
 import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 import type { ReasonRun } from './types.ts';
 
-/** Runs whether or not it is iterated; events wait for whoever iterates, once. */
+/** Does the work of a run. `signal` fires when the caller aborts, or leaves the iteration. */
+export type RunWork = (emit: (event: ReasoningEvent) => void, signal: AbortSignal) => Promise<Answer>;
+
+/**
+ * Runs whether or not it is iterated; events wait for whoever iterates, once. Leaving the iteration early is an abort:
+ * the run stops, and `result` is what there is by then, or rejects with `aborted` where there is nothing.
+ */
 export class Run implements ReasonRun {
   readonly result: Promise<Answer>;
-  readonly #abandon: () => void;
+  readonly #controller = new AbortController();
   #events: ReasoningEvent[] = [];
+  #iterated = false;
+  #left = false;
   #over = false;
-  #abandoned = false;
-  #error: unknown = null;
+  #failure: { error: unknown } | null = null;
   #wake: (() => void) | null = null;
 
   /**
-   * @param work starts in the next microtask; hands events to `emit` and returns the answer.
-   * @param abandon called when whoever iterates leaves before the end: the run is to stop, and its result rejects.
+   * @param work starts in the next microtask.
+   * @param signal the caller's.
    */
-  constructor(work: (emit: (event: ReasoningEvent) => void) => Promise<Answer>, abandon: () => void) {
-    this.#abandon = abandon;
-    this.result = this.#drive(work);
+  constructor(work: RunWork, signal?: AbortSignal) {
+    this.result = this.#drive(work, signal);
     // A caller that only iterates meets the error there; the promise's own rejection is then no surprise.
     this.result.catch(() => {});
   }
 
-  async #drive(work: (emit: (event: ReasoningEvent) => void) => Promise<Answer>): Promise<Answer> {
-    await Promise.resolve();
+  async #drive(work: RunWork, signal: AbortSignal | undefined): Promise<Answer> {
+    const abort = () => this.#controller.abort(signal?.reason);
     try {
-      const answer = await work((event) => {
-        if (this.#abandoned) return;
+      await Promise.resolve();
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort, { once: true });
+      return await work((event) => {
+        if (this.#left) return;
         this.#events.push(event);
         this.#wake?.();
-      });
-      if (this.#abandoned) throw abortedError('The run');
-      return answer;
+      }, this.#controller.signal);
     } catch (error) {
-      this.#error = error;
+      this.#failure = { error };
       throw error;
     } finally {
+      signal?.removeEventListener('abort', abort);
       this.#over = true;
       this.#wake?.();
     }
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ReasoningEvent, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<ReasoningEvent, void, undefined> {
+    if (this.#iterated) {
+      throw new ReckonError('bad-option', 'This run has been iterated already; its events come once.', {
+        hint: 'Keep the events where more than one reader wants them, or await `result`.',
+      });
+    }
+    this.#iterated = true;
+    return this.#read();
+  }
+
+  async *#read(): AsyncGenerator<ReasoningEvent, void, undefined> {
     try {
-      while (true) {
+      for (;;) {
         const events = this.#events;
         this.#events = [];
         yield* events;
         if (this.#events.length > 0) continue;
         if (this.#over) {
-          if (this.#error) throw this.#error;
+          if (this.#failure) throw this.#failure.error;
           return;
         }
         await new Promise<void>((resolve) => {
@@ -60,10 +78,9 @@ export class Run implements ReasonRun {
         this.#wake = null;
       }
     } finally {
-      if (!this.#over) {
-        this.#abandoned = true;
-        this.#abandon();
-      }
+      this.#left = true;
+      this.#events = [];
+      if (!this.#over) this.#controller.abort();
     }
   }
 }

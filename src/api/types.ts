@@ -1,17 +1,19 @@
 /** The public face: load a model, reason with it. The same in a page, in a worker's client and in Node. */
-import type { Engine, KvCapacity, Sampling } from '../engine/types.ts';
+import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { Precision } from '../kernels/precision.ts';
+import type { BestOfNOptions } from '../strategies/best-of-n.ts';
+import type { Budget } from '../strategies/budget.ts';
 import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 import type { Problem } from '../tasks/types.ts';
-import type { ChatCompletions } from './chat.ts';
+import type { ChatCompletions } from './chat-types.ts';
 
 export interface ChatMessage {
   role: 'system' | 'user' | 'assistant';
   content: string;
 }
 
-/** Where a model comes from: an embedded one by name, a base URL, or files a person chose. */
+/** Where a checkpoint lies: a base URL (in a page also a relative one), files a person chose, or, in Node, a folder. */
 export type ModelSource = string | URL | readonly File[];
 
 export interface LoadProgress {
@@ -24,17 +26,17 @@ export interface LoadProgress {
 export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
-  /** How weights and KV lie in GPU memory. Default f16 for both; f32 for checkpoints stored in F32. */
+  /** How weights and KV lie in GPU memory; arithmetic is f32 unless the GPU has f16. Default f16 for both. */
   precision?: { weights?: Precision; kv?: Precision };
-  /** Longest lane in tokens; default and upper bound: the model's own context. */
+  /** Longest lane in tokens, at most the model's own context. Default: that, up to 32,768, and what the KV holds. */
   maxContext?: number;
-  /** Most lanes in one step. Default 64. */
+  /** Most lanes in one step, at most 256; more of them take turns. Default 64. */
   maxLanes?: number;
   /** Where WebGPU comes from. Default: the page's, or in Node what the package `webgpu` offers. */
   gpu?: GPU;
   /** Measure every step on the GPU's own clock, where it has one. Default false. */
   timestamps?: boolean;
-  /** GPU memory for KV, in bytes. Default: a quarter of a GiB, less where the adapter allows less. */
+  /** GPU memory for KV, in bytes. Default: a quarter of a GiB, less where lanes cannot use it or a buffer cannot hold it. */
   kvBytes?: number;
 }
 
@@ -52,31 +54,48 @@ export interface ModelInfo {
 }
 
 export interface ReasonRequest {
-  /** Exactly one of these three. */
+  /** A conversation. Exactly one of `messages`, `prompt` and `problem` is given. */
   messages?: readonly ChatMessage[];
+  /** A question: one user turn. A model without a chat template reads it as it is. */
   prompt?: string;
+  /** A problem of a task, whose verifier then judges every answer. */
   problem?: Problem;
-  strategy?:
-    | { name: 'best-of-n'; n?: number; select?: 'verifier' | 'majority' | 'logprob'; earlyStop?: boolean }
-    | { name: 'chain-of-thought' };
+  /** Default: best-of-n with its own defaults. */
+  strategy?: ({ name: 'best-of-n' } & BestOfNOptions) | { name: 'chain-of-thought' };
+  /** What is left out is as the model's makers set it. */
   sampling?: Sampling;
+  /** Tokens a lane may think before its thinking is closed. Default: as many as the KV of all lanes has room for. */
   thinking?: { maxTokens?: number };
-  answer?: { maxTokens?: number };
+  /** Default: 256 tokens, or a quarter of what the prompt leaves of the context; no stop strings but the model's end. */
+  answer?: { maxTokens?: number; stopStrings?: readonly string[] };
+  /** Which keys a token attends to. Default dense, so far the only policy. */
+  attention?: AttentionPolicy;
+  /** Nearly spent, lanes are told to close their thinking and answer. */
+  budget?: Budget;
+  /** Ends the run within one step. What there is by then is the result; `aborted` where that is nothing. */
   signal?: AbortSignal;
 }
 
-/** A run under way: iterate it for events, or just await `result`. */
+/**
+ * A run under way: iterate it for events (once), or just await `result`. Leaving the iteration early is an abort. An error
+ * rejects `result` and is thrown by the iteration, behind the events that came before it.
+ */
 export interface ReasonRun extends AsyncIterable<ReasoningEvent> {
   readonly result: Promise<Answer>;
 }
 
 export interface Model {
+  /** `capacity.freePages` is of now in-process, and of the load on a worker's client. */
   readonly info: ModelInfo;
-  /** @throws ReckonError (as rejection of `result` and of the iteration) `bad-option`, `over-capacity`, `device-lost` … */
+  /**
+   * Starts a run. Errors reject `result` and end the iteration: `bad-option`, `over-capacity`, `bad-tokenizer`,
+   * `device-lost`, `gpu-out-of-memory`, `gpu-validation`, `aborted`.
+   */
   reason(request: ReasonRequest): ReasonRun;
   /** OpenAI's shape: `chat.completions.create`. */
   readonly chat: { readonly completions: ChatCompletions };
   /** The engine under it, for those who write their own strategies. Not there on a worker's client. */
   readonly engine?: Engine;
+  /** Frees all its GPU memory; runs under way reject. */
   dispose(): void;
 }

@@ -20,6 +20,8 @@ class CandidateRun {
   readonly #context: StrategyContext;
   readonly #plan: CandidatePlan;
   readonly #promptLength: number;
+  /** Text that may still be, or become, the opening marker; null once that is decided. */
+  #head: string | null = '';
   #thinking = '';
   #answer = '';
   /** The model answered without thinking, where the template leaves the opening to it. */
@@ -46,8 +48,16 @@ class CandidateRun {
   async *#thinkAndAnswer(): AsyncGenerator<LaneTokenEvent, FinishReason, undefined> {
     const { lane } = this.#plan;
     const { dialect, thinking } = this.#context;
-    const finish = yield* this.#sample({ maxTokens: thinking.maxTokens, stopStrings: [dialect.marker] }, 'thinking');
-    if (finish === 'abort') return finish;
+    const { conclude } = this.#context;
+    const { signal } = this.#plan;
+    const ends = conclude ? AbortSignal.any([signal, conclude]) : signal;
+    const finish = yield* this.#sample(
+      { maxTokens: thinking.maxTokens, stopStrings: [dialect.marker], signal: ends },
+      'thinking',
+    );
+    if (signal.aborted || (finish === 'abort' && !conclude?.aborted)) return 'abort';
+    // Told to conclude in mid-answer: what there is has to do.
+    if (finish === 'abort' && this.#skipped) return 'length';
     if (finish === 'stop' && this.#closed()) return yield* this.#answerOnly();
     if (this.#skipped) return finish;
     // It ended its turn in mid-thought: the end token is taken back, and the thinking closed like one that ran too long.
@@ -57,24 +67,16 @@ class CandidateRun {
   }
 
   #answerOnly(): AsyncGenerator<LaneTokenEvent, FinishReason, undefined> {
-    return this.#sample({ maxTokens: this.#context.answer.maxTokens }, 'answer');
-  }
-
-  /** Whether the thinking is open: by the template, or by the model, as far as its first characters tell. */
-  #opened(): boolean {
-    const { dialect } = this.#context;
-    if (dialect.opened) return true;
-    const written = this.#thinking.trimStart();
-    return written.length < dialect.open.length ? dialect.open.startsWith(written) : written.startsWith(dialect.open);
+    return this.#sample({ ...this.#context.answer, signal: this.#plan.signal }, 'answer');
   }
 
   async *#sample(
     limits: GenerateOptions,
     phase: LaneTokenEvent['part'],
   ): AsyncGenerator<LaneTokenEvent, FinishReason, undefined> {
-    const { lane, index, seed, signal } = this.#plan;
-    if (signal.aborted) return 'abort';
-    const generation = lane.generate({ ...this.#context.sampling, ...limits, seed, signal })[Symbol.asyncIterator]();
+    const { lane, index, seed } = this.#plan;
+    if (limits.signal?.aborted) return 'abort';
+    const generation = lane.generate({ ...this.#context.sampling, ...limits, seed })[Symbol.asyncIterator]();
     let over = false;
     try {
       for (;;) {
@@ -87,25 +89,50 @@ class CandidateRun {
         this.#tokens++;
         this.#sum += logprob;
         this.#count++;
-        yield { type: 'token', lane: index, token, text, logprob, part: this.#write(text, phase), forced: false };
+        yield { type: 'token', lane: index, token, logprob, ...this.#write(text, phase), forced: false };
+        if (this.#skipped && this.#cutAtStop()) return 'stop';
       }
     } finally {
       if (!over) await generation.return?.();
     }
   }
 
-  /** Adds a token's text to the part it belongs to. */
-  #write(text: string, phase: LaneTokenEvent['part']): LaneTokenEvent['part'] {
+  /** Adds a token's text to the part it belongs to; the opening marker belongs to none, and is waited for. */
+  #write(text: string, phase: LaneTokenEvent['part']): Pick<LaneTokenEvent, 'part' | 'text'> {
     if (phase === 'answer' || this.#skipped) {
       this.#answer += text;
-      return 'answer';
+      return { part: 'answer', text };
     }
-    this.#thinking += text;
-    if (this.#opened()) return 'thinking';
-    this.#answer = this.#thinking;
-    this.#thinking = '';
-    this.#skipped = true;
-    return 'answer';
+    const ready = this.#head === null ? text : this.#behindOpening(this.#head + text);
+    if (this.#skipped) {
+      this.#answer += ready;
+      return { part: 'answer', text: ready };
+    }
+    this.#thinking += ready;
+    return { part: 'thinking', text: ready };
+  }
+
+  /** The first text without the opening marker; nothing while that may still be coming. */
+  #behindOpening(head: string): string {
+    const { open, opened } = this.#context.dialect;
+    const written = head.trimStart();
+    if (written.length < open.length && open.startsWith(written)) {
+      this.#head = head;
+      return '';
+    }
+    this.#head = null;
+    if (written.startsWith(open)) return written.slice(open.length);
+    this.#skipped = !opened;
+    return head;
+  }
+
+  /** Ends an answer that came without thinking at a stop string, which the engine was not asked to look for. */
+  #cutAtStop(): boolean {
+    const places = (this.#context.answer.stopStrings ?? []).map((stop) => this.#answer.indexOf(stop));
+    const first = Math.min(...places.filter((place) => place >= 0));
+    if (first === Number.POSITIVE_INFINITY) return false;
+    this.#answer = this.#answer.slice(0, first);
+    return true;
   }
 
   /** Whether the lane ends with the closing marker (rather than with an end token). */
@@ -150,11 +177,10 @@ class CandidateRun {
     const { index, seed, pruned } = this.#plan;
     const ended = finish !== 'abort';
     const answer = extractAnswer(this.#answer, dialect);
-    const reasoning = this.#thinking.trim();
     return {
       lane: index,
       seed,
-      reasoning: (reasoning.startsWith(dialect.open) ? reasoning.slice(dialect.open.length) : reasoning).trim(),
+      reasoning: this.#thinking.trim(),
       answer,
       tokens: this.#tokens,
       finish: ended ? finish : pruned() ? 'pruned' : 'abort',
@@ -169,9 +195,9 @@ class CandidateRun {
  * Runs one lane to its end: a `lane` event, its tokens, then its `candidate`, which is also returned.
  *
  * At `thinking.maxTokens` without a close, the dialect's close is appended as forced tokens and the answer generated;
- * the same where the model ends its turn in mid-thought. The answer ends at its own limit; one given without thinking, by
- * a model that is free to skip it, ends at the thinking limit. Abandoning the iteration ends
- * the generation.
+ * the same where the model ends its turn in mid-thought, or where `conclude` fires. The answer ends at its own limit or a
+ * stop string; one given without thinking, by a model that is free to skip it, ends at the thinking limit. Abandoning the
+ * iteration ends the generation.
  */
 export function runCandidate(
   context: StrategyContext,

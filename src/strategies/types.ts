@@ -16,7 +16,7 @@ export interface LaneEvent {
 }
 /**
  * One token of a lane. `part` says where it belongs; `forced` marks tokens put there by the strategy, not sampled, whose
- * `logprob` is 0. The closing marker itself has no text: the texts of the parts add up to the reasoning and the answer.
+ * `logprob` is 0. The markers themselves have no text: the texts of the parts add up to the reasoning and the answer.
  */
 export interface LaneTokenEvent {
   type: 'token';
@@ -109,12 +109,14 @@ export interface StrategyContext {
   /** How thinking is closed in this model's dialect. */
   dialect: ThinkingDialect;
   sampling: Sampling;
-  /** Most tokens a lane may spend on thinking before it is closed by force; and on the answer. */
+  /** Most tokens a lane may spend on thinking before it is closed by force; and on the answer, and what ends that. */
   thinking: { maxTokens: number };
-  answer: { maxTokens: number };
+  answer: { maxTokens: number; stopStrings?: readonly string[] };
   /** Judges an answer, where the problem can be verified. */
   verify?: (answer: string) => Verdict;
   signal?: AbortSignal;
+  /** Fires when lanes are to close their thinking and answer: the budget is nearly spent. */
+  conclude?: AbortSignal;
 }
 
 export type Strategy<Options> = (

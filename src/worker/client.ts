@@ -1,119 +1,158 @@
 /** The page's side: the same `Model` as in-process, with the engine in a worker. */
-import { proxy, releaseProxy, wrap } from 'comlink';
-import { type ChatCompletions, chatCompletions } from '../api/chat.ts';
+import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
+import { chatCompletions } from '../api/chat.ts';
 import { Run } from '../api/run.ts';
-import type { LoadOptions, Model, ModelInfo, ModelSource, ReasonRequest, ReasonRun } from '../api/types.ts';
-import { ReckonError, throwIfAborted } from '../errors.ts';
-import type { Answer } from '../strategies/types.ts';
-import { type Outcome, type SentLoadOptions, valueOf, type WorkerHost } from './protocol.ts';
+import type { LoadOptions, LoadProgress, Model, ModelInfo, ModelSource, ReasonRequest } from '../api/types.ts';
+import { isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
+import type { Answer, ReasoningEvent } from '../strategies/types.ts';
+import { type Outcome, unwrap, type WorkerHost } from './protocol.ts';
 
 export interface WorkerConnection {
-  /** As the API's `loadModel`; errors and their codes arrive unchanged. */
+  /** As the API's `loadModel`, `gpu` aside; errors and their codes arrive unchanged. */
   loadModel(source: ModelSource, options?: LoadOptions): Promise<Model>;
-  /** Ends the worker; runs under way reject. */
+  /** Ends the worker; loads and runs under way reject with `device-lost`. */
   terminate(): void;
 }
 
 /** Connects to a worker that runs `reckon/worker`. */
 export function connectWorker(worker: Worker): WorkerConnection {
-  const host = wrap<WorkerHost>(worker);
-  let nextId = 1;
-  let failWorker: (error: ReckonError) => void = () => {};
-  // A worker that does not start, or dies, answers no call: every call races against this.
-  const failed = new Promise<never>((_, reject) => {
-    failWorker = reject;
-  });
-  failed.catch(() => {});
-  worker.addEventListener('error', (event) => {
-    failWorker(
-      new ReckonError('internal', `The worker failed: ${event.message || 'it could not be started'}.`, {
-        hint: 'Reload the page.',
-      }),
-    );
-  });
-  // Comlink types a call that returns a union as a union of promises.
-  const alive = <T>(call: Promise<unknown>): Promise<Outcome<T>> => Promise.race([call as Promise<Outcome<T>>, failed]);
-
+  const connection = new Connection(worker);
   return {
-    async loadModel(source, options = {}) {
-      const { onProgress, signal, gpu, ...rest } = options;
-      if (gpu)
-        throw new ReckonError('bad-option', 'A GPU object cannot be sent to a worker.', { hint: 'Leave `gpu` out.' });
-      throwIfAborted(signal, 'Loading the model');
-      const id = nextId++;
-      const abort = () => void host.abort(id);
-      signal?.addEventListener('abort', abort, { once: true });
-      try {
-        const sent: SentLoadOptions = rest;
-        const info = valueOf(
-          await alive<ModelInfo>(host.load(id, sendable(source), sent, proxy(onProgress ?? (() => {})))),
+    loadModel: (source, options = {}) => connection.load(source, options),
+    terminate: () => connection.terminate(),
+  };
+}
+
+class Connection {
+  readonly #worker: Worker;
+  readonly #host: Remote<WorkerHost>;
+  /** Rejects once the worker does not start, dies or is ended: it answers no call then, so every call races this. */
+  readonly #failed: Promise<never>;
+  #fail: (error: ReckonError) => void = () => {};
+  #failure: ReckonError | null = null;
+  #nextId = 1;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    this.#host = wrap<WorkerHost>(worker);
+    this.#failed = new Promise<never>((_, reject) => {
+      this.#fail = (error) => {
+        this.#failure ??= error;
+        reject(this.#failure);
+      };
+    });
+    this.#failed.catch(() => {});
+    worker.addEventListener('error', (event) => this.#fail(workerFailed(event)));
+  }
+
+  async load(source: ModelSource, options: LoadOptions): Promise<Model> {
+    const { onProgress, signal, gpu, ...sent } = options;
+    if (gpu) {
+      throw new ReckonError('bad-option', 'A GPU object cannot be sent to a worker.', { hint: 'Leave `gpu` out.' });
+    }
+    const from = sendable(source);
+    const info = await this.#call<ModelInfo>('Loading the model', signal, (id) =>
+      this.#host.load(id, from, sent, proxy(quiet<LoadProgress>(onProgress))),
+    );
+    return this.#model(info.id, info.value);
+  }
+
+  terminate(): void {
+    this.#fail(
+      new ReckonError('device-lost', 'The worker was ended.', { hint: 'Start a new one and load the model again.' }),
+    );
+    this.#host[releaseProxy]();
+    this.#worker.terminate();
+  }
+
+  #model(id: number, info: ModelInfo): Model {
+    let disposed = false;
+    const run = (request: ReasonRequest) =>
+      new Run(async (emit, signal) => {
+        if (disposed) {
+          throw new ReckonError('device-lost', `${info.name} was disposed.`, { hint: 'Load it again.' });
+        }
+        const { signal: _mine, ...plain } = request ?? {};
+        const answer = await this.#call<Answer>('The run', signal, (runId) =>
+          this.#host.reason(
+            runId,
+            id,
+            plain,
+            proxy((events: ReasoningEvent[]) => {
+              for (const event of events) emit(event);
+            }),
+          ),
         );
-        return new WorkerModel(
-          info,
-          (request) => {
-            const run = nextId++;
-            return new Run(
-              async (emit) => {
-                const { signal: ending, ...plain } = request;
-                const stop = () => void host.abort(run);
-                throwIfAborted(ending, 'The run');
-                ending?.addEventListener('abort', stop, { once: true });
-                try {
-                  const events = proxy((batch: Parameters<typeof emit>[0][]) => {
-                    for (const event of batch) emit(event);
-                  });
-                  return valueOf(await alive<Answer>(host.reason(run, id, plain, events)));
-                } finally {
-                  ending?.removeEventListener('abort', stop);
-                }
-              },
-              () => void host.abort(run),
-            );
-          },
-          () => void host.dispose(id),
-        );
-      } finally {
-        signal?.removeEventListener('abort', abort);
-      }
-    },
-    terminate() {
-      failWorker(
-        new ReckonError('device-lost', 'The worker was ended.', { hint: 'Start a new one and load the model again.' }),
-      );
-      host[releaseProxy]();
-      worker.terminate();
-    },
+        return answer.value;
+      }, request?.signal);
+    return {
+      info,
+      chat: { completions: chatCompletions(info.name, run) },
+      reason: run,
+      dispose: () => {
+        if (disposed) return;
+        disposed = true;
+        if (!this.#failure) this.#host.dispose(id).catch(() => {});
+      },
+    };
+  }
+
+  /** One call of the worker under an id of its own, by which `signal` ends it. */
+  async #call<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    send: (id: number) => Promise<unknown>,
+  ): Promise<{ id: number; value: T }> {
+    throwIfAborted(signal, what);
+    if (this.#failure) throw this.#failure;
+    const id = this.#nextId++;
+    const abort = () => {
+      if (!this.#failure) this.#host.abort(id).catch(() => {});
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      // Comlink types a call that returns a union as a union of promises.
+      const outcome = (await Promise.race([send(id).catch(asUnsendable), this.#failed])) as Outcome<T>;
+      return { id, value: unwrap(outcome) };
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+}
+
+/** What the browser says of a script that does not load is nothing at all. */
+function workerFailed({ message }: ErrorEvent): ReckonError {
+  return new ReckonError('internal', `The worker failed: ${message || 'it could not be started'}.`, {
+    hint: 'Check that its script is there and runs "reckon/worker"; then start a new one.',
+  });
+}
+
+/** A value that cannot be cloned fails before it leaves. */
+function asUnsendable(error: unknown): never {
+  if (isReckonError(error)) throw error;
+  throw new ReckonError('bad-option', `The request cannot be sent to the worker: ${(error as Error).message}.`, {
+    hint: 'Requests are plain data: no functions, no class instances.',
+    cause: error,
+  });
+}
+
+/** A callback whose own errors stay on this side, where they are reported like those of any event listener. */
+function quiet<T>(callback: ((value: T) => void) | undefined): (value: T) => void {
+  return (value) => {
+    try {
+      callback?.(value);
+    } catch (error) {
+      reportError(error);
+    }
   };
 }
 
 /** URLs are resolved here: the worker's own address is another. */
 function sendable(source: ModelSource): string | File[] {
   if (Array.isArray(source)) return [...source];
-  return new URL(String(source), globalThis.location?.href).href;
-}
-
-class WorkerModel implements Model {
-  readonly info: ModelInfo;
-  readonly chat: { readonly completions: ChatCompletions };
-  readonly #run: (request: ReasonRequest) => ReasonRun;
-  readonly #dispose: () => void;
-  #disposed = false;
-
-  constructor(info: ModelInfo, run: (request: ReasonRequest) => ReasonRun, dispose: () => void) {
-    this.info = info;
-    this.#run = run;
-    this.#dispose = dispose;
-    this.chat = { completions: chatCompletions(info.name, run) };
-  }
-
-  reason(request: ReasonRequest): ReasonRun {
-    if (this.#disposed)
-      throw new ReckonError('device-lost', `${this.info.name} was disposed.`, { hint: 'Load it again.' });
-    return this.#run(request);
-  }
-
-  dispose(): void {
-    this.#disposed = true;
-    this.#dispose();
+  try {
+    return new URL(String(source), globalThis.location?.href).href;
+  } catch (cause) {
+    throw new ReckonError('bad-option', `${JSON.stringify(String(source))} is not a URL.`, { cause });
   }
 }

@@ -1,17 +1,16 @@
 /** The worker's side: import this module in a worker, and the engine lives there. */
-import { expose } from 'comlink';
+import { expose, type Remote, releaseProxy } from 'comlink';
 import { loadModel } from '../api/load-model.ts';
-import type { Model } from '../api/types.ts';
-import { ReckonError } from '../errors.ts';
+import type { LoadProgress, Model } from '../api/types.ts';
+import { abortedError, ReckonError } from '../errors.ts';
 import type { ReasoningEvent } from '../strategies/types.ts';
-import { outcomeOf, plainError, type WorkerHost } from './protocol.ts';
-
-/** Events are sent at most this often, ms: a frame. */
-const BATCH_INTERVAL = 16;
+import { Batches } from './batches.ts';
+import { outcomeOf, type WorkerHost } from './protocol.ts';
 
 const models = new Map<number, Model>();
 const controllers = new Map<number, AbortController>();
 
+/** Runs `work` such that `abort(id)` ends it. */
 async function abortable<T>(id: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   controllers.set(id, controller);
@@ -28,51 +27,49 @@ function modelOf(id: number): Model {
   return model;
 }
 
+/** A function of the page: what arrives here is comlink's proxy of it, which holds a message port until released. */
+function remote<T>(callback: (value: T) => void): Remote<(value: T) => void> {
+  return callback as unknown as Remote<(value: T) => void>;
+}
+
 const host: WorkerHost = {
   load: (id, source, options, onProgress) =>
     outcomeOf(() =>
       abortable(id, async (signal) => {
-        const model = await loadModel(source, { ...options, signal, onProgress });
-        models.set(id, model);
-        return model.info;
+        const report = remote<LoadProgress>(onProgress);
+        const progress = new Batches<LoadProgress>((items) => report(items.at(-1) as LoadProgress));
+        try {
+          const model = await loadModel(source, { ...options, signal, onProgress: (item) => progress.push(item) });
+          if (signal.aborted) {
+            model.dispose();
+            throw abortedError('Loading the model', signal);
+          }
+          models.set(id, model);
+          return model.info;
+        } finally {
+          await progress.flush();
+          report[releaseProxy]();
+        }
       }),
     ),
 
   reason: (id, model, request, onEvents) =>
     outcomeOf(() =>
       abortable(id, async (signal) => {
-        const run = modelOf(model).reason({ ...request, signal });
-        let batch: ReasoningEvent[] = [];
-        let sent = performance.now();
-        let arrived: unknown;
-        const send = () => {
-          if (batch.length > 0) arrived = onEvents(batch);
-          batch = [];
-          sent = performance.now();
-        };
+        const take = remote<ReasoningEvent[]>(onEvents);
+        const batches = new Batches<ReasoningEvent>((events) => take(events));
         try {
-          for await (const event of run) {
-            batch.push(event);
-            if (performance.now() - sent >= BATCH_INTERVAL) send();
-          }
+          const run = modelOf(model).reason({ ...request, signal });
+          for await (const event of run) batches.push(event);
+          return await run.result;
         } finally {
-          send();
-          // Events have a port of their own, and ports do not wait for each other: the outcome would overtake the last.
-          await arrived;
+          await batches.flush();
+          take[releaseProxy]();
         }
-        return run.result;
       }),
     ),
 
   abort: (id) => controllers.get(id)?.abort(),
-
-  info(model) {
-    try {
-      return { ok: true, value: modelOf(model).info };
-    } catch (error) {
-      return { ok: false, error: plainError(error) };
-    }
-  },
 
   dispose(model) {
     models.get(model)?.dispose();

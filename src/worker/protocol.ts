@@ -8,9 +8,10 @@ import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 export type Outcome<T> = { ok: true; value: T } | { ok: false; error: PlainError };
 
 export interface PlainError {
-  code: ReckonErrorCode | null;
+  code: ReckonErrorCode;
+  /** Without the hint. */
   message: string;
-  hint?: string;
+  hint: string | null;
   details: Record<string, unknown>;
 }
 
@@ -27,28 +28,28 @@ export interface WorkerHost {
     options: SentLoadOptions,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Outcome<ModelInfo>>;
-  /** Events arrive in batches, in order, all before the outcome. */
+  /** Events arrive in batches, in order; the outcome is sent when the last of them has been taken. */
   reason(
     id: number,
     model: number,
     request: SentRequest,
-    onEvents: (events: ReasoningEvent[]) => unknown,
+    onEvents: (events: ReasoningEvent[]) => void,
   ): Promise<Outcome<Answer>>;
   abort(id: number): void;
-  info(model: number): Outcome<ModelInfo>;
   dispose(model: number): void;
 }
 
 export function plainError(error: unknown): PlainError {
   if (error instanceof ReckonError) {
     const { code, message, hint, details } = error;
-    return { code, message, ...(hint === undefined ? {} : { hint }), details: cloneable(details) };
+    const text = hint === undefined ? message : message.slice(0, -(hint.length + 1));
+    return { code, message: text, hint: hint ?? null, details: cloneable(details) };
   }
-  return { code: null, message: error instanceof Error ? error.message : String(error), details: {} };
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error), hint: null, details: {} };
 }
 
-export function thrownError({ code, message, details }: PlainError): ReckonError {
-  return new ReckonError(code ?? 'internal', message, { details });
+export function thrownError({ code, message, hint, details }: PlainError): ReckonError {
+  return new ReckonError(code, message, { ...(hint === null ? {} : { hint }), details });
 }
 
 export async function outcomeOf<T>(work: () => Promise<T> | T): Promise<Outcome<T>> {
@@ -59,7 +60,7 @@ export async function outcomeOf<T>(work: () => Promise<T> | T): Promise<Outcome<
   }
 }
 
-export function valueOf<T>(outcome: Outcome<T>): T {
+export function unwrap<T>(outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value;
   throw thrownError(outcome.error);
 }

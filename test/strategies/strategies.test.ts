@@ -146,7 +146,7 @@ describe('dialects', () => {
         contextOf(engine, '', { ...base, sampling: { temperature: 0, biases: opens }, thinking: { maxTokens: 4 } }),
       ),
     );
-    expect(only(biased.events, 'token')[0]).toMatchObject({ token: 3, text: '<think>', part: 'thinking' });
+    expect(only(biased.events, 'token')[0]).toMatchObject({ token: 3, text: '', part: 'thinking' });
     const skipped = await read(
       runStrategy(
         'chain-of-thought',

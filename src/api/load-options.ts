@@ -1,0 +1,40 @@
+/** Load options, checked and filled in before anything is read. */
+import { checkNumber, ReckonError } from '../errors.ts';
+import type { Precision, Precisions } from '../kernels/precision.ts';
+import type { LoadOptions } from './types.ts';
+
+export interface ResolvedLoadOptions {
+  readonly precision: Precisions;
+  readonly maxLanes: number;
+  /** Undefined: as long as the model allows, up to `DEFAULT_CONTEXT`. */
+  readonly maxContext: number | undefined;
+  readonly kvBytes: number;
+}
+
+/** A checkpoint may allow contexts far beyond what a page has use for; longer ones are asked for by name. */
+export const DEFAULT_CONTEXT = 32768;
+const DEFAULT_LANES = 64;
+const MAX_LANES = 256;
+const DEFAULT_KV_BYTES = 256 * 2 ** 20;
+const PRECISIONS: readonly Precision[] = ['f16', 'f32'];
+
+function precisionOf(name: string, value: unknown): Precision {
+  if (value === undefined) return 'f16';
+  const found = PRECISIONS.find((precision) => precision === value);
+  if (found !== undefined) return found;
+  throw new ReckonError('bad-option', `precision.${name} is ${JSON.stringify(value)}.`, {
+    hint: `It must be one of: ${PRECISIONS.join(', ')}.`,
+    details: { name: `precision.${name}`, value },
+  });
+}
+
+/** @throws ReckonError `bad-option` naming the setting, its value and its range. */
+export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
+  const { precision, maxLanes, maxContext, kvBytes } = options;
+  return {
+    precision: { weights: precisionOf('weights', precision?.weights), kv: precisionOf('kv', precision?.kv) },
+    maxLanes: checkNumber('maxLanes', maxLanes ?? DEFAULT_LANES, { min: 1, max: MAX_LANES, integer: true }),
+    maxContext: maxContext === undefined ? undefined : checkNumber('maxContext', maxContext, { min: 2, integer: true }),
+    kvBytes: checkNumber('kvBytes', kvBytes ?? DEFAULT_KV_BYTES, { min: 1 }),
+  };
+}

@@ -1,0 +1,193 @@
+/** From a request to what a strategy is given: everything checked, everything filled in. */
+import type { Engine, Sampling } from '../engine/types.ts';
+import { checkNumber, ReckonError } from '../errors.ts';
+import { fits } from '../kv/index.ts';
+import type { StrategyContext, ThinkingDialect } from '../strategies/index.ts';
+import { type Problem, taskById } from '../tasks/index.ts';
+import type { ChatMessage, ReasonRequest } from './types.ts';
+
+/** A prompt ready to be read. */
+export interface Prompt {
+  readonly tokens: number[];
+  /** It ends inside the thinking, which it has opened. */
+  readonly opensThinking: boolean;
+}
+
+/** What a loaded model brings to a request. */
+export interface Reasoner {
+  readonly engine: Engine;
+  readonly dialect: ThinkingDialect;
+  /** The makers' sampling settings; a request's own come first. */
+  readonly sampling: Sampling;
+  /** A conversation, up to where the model starts to write. A lone question may go to a model without chat template. */
+  prompt(messages: readonly ChatMessage[]): Prompt;
+}
+
+/** Tokens kept for the answer behind the thinking, unless a request says otherwise. */
+const ANSWER_TOKENS = 256;
+/** Without a limit of its own a run thinks as long as the KV of its lanes fits; but less than this is refused. */
+const LEAST_THINKING = 128;
+/** Best-of-N's own default. */
+const DEFAULT_LANES = 8;
+
+const REQUEST = [
+  'messages',
+  'prompt',
+  'problem',
+  'strategy',
+  'sampling',
+  'thinking',
+  'answer',
+  'attention',
+  'budget',
+  'signal',
+] as const satisfies readonly (keyof ReasonRequest)[];
+const SAMPLING = [
+  'temperature',
+  'topK',
+  'topP',
+  'minP',
+  'repetitionPenalty',
+  'seed',
+  'biases',
+] as const satisfies readonly (keyof Sampling)[];
+
+/**
+ * The value as a record of the names that are given.
+ * @throws ReckonError `bad-option` for anything but an object, and for names that are not known.
+ */
+function record(what: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ReckonError('bad-option', `${what} is not an object.`);
+  }
+  const given = Object.entries(value).filter(([, item]) => item !== undefined);
+  for (const [name] of given) {
+    if (known.includes(name)) continue;
+    throw new ReckonError('bad-option', `${what} has no setting ${JSON.stringify(name)}.`, {
+      hint: `It has: ${known.join(', ')}.`,
+      details: { name },
+    });
+  }
+  return Object.fromEntries(given);
+}
+
+/**
+ * @throws ReckonError `bad-option` for a request that makes no sense, `over-capacity` for a prompt, limits or number of
+ *   lanes that do not fit.
+ */
+export function contextOf(model: Reasoner, request: ReasonRequest): StrategyContext {
+  record('The request', request, REQUEST);
+  const { engine, dialect } = model;
+  checkAttention(request.attention);
+  const sampling = record('sampling', request.sampling, SAMPLING) as Sampling;
+  const { tokens, opensThinking } = model.prompt(messagesOf(request));
+  const limits = limitsOf(engine, dialect, tokens.length, request);
+  const { problem, signal } = request;
+  return {
+    engine,
+    prompt: tokens,
+    dialect: dialect.opened === opensThinking ? dialect : { ...dialect, opened: opensThinking },
+    sampling: { ...model.sampling, ...sampling },
+    ...limits,
+    ...(problem ? { verify: verifierOf(problem) } : {}),
+    ...(signal ? { signal } : {}),
+  };
+}
+
+function limitsOf(
+  engine: Engine,
+  dialect: ThinkingDialect,
+  prompt: number,
+  request: ReasonRequest,
+): Pick<StrategyContext, 'thinking' | 'answer'> {
+  const whole = { min: 1, integer: true };
+  const { maxTokens: thinkingWanted } = record('thinking', request.thinking, ['maxTokens']);
+  const { maxTokens: answerWanted, stopStrings } = record('answer', request.answer, ['maxTokens', 'stopStrings']);
+  if (thinkingWanted !== undefined) checkNumber('thinking.maxTokens', thinkingWanted, whole);
+  if (answerWanted !== undefined) checkNumber('answer.maxTokens', answerWanted, whole);
+  const stops = stopStrings === undefined ? [] : checkStopStrings(stopStrings);
+
+  const { capacity } = engine;
+  const { maxContext } = capacity;
+  const answer =
+    (answerWanted as number | undefined) ?? Math.max(1, Math.min(ANSWER_TOKENS, (maxContext - prompt) >> 2));
+  const close = dialect.thinks ? engine.encode(dialect.close).length : 0;
+  const fixed = prompt + answer + close;
+  const room = maxContext - fixed;
+  if (dialect.thinks ? room < 1 : room < 0) {
+    throw new ReckonError(
+      'over-capacity',
+      `The prompt has ${prompt} tokens; with ${answer} for the answer, a context of ${maxContext} leaves no room${dialect.thinks ? ' to think' : ''}.`,
+      {
+        hint: 'Shorten the prompt, allow a shorter answer, or load the model with a longer context.',
+        details: { promptTokens: prompt, answerTokens: answer, maxContext },
+      },
+    );
+  }
+  const limits = { answer: { maxTokens: answer, ...(stops.length > 0 ? { stopStrings: stops } : {}) } };
+  if (thinkingWanted === undefined) {
+    const lanes = lanesOf(request);
+    const fitting = fits({ lanes, shared: prompt, length: maxContext }, capacity).maxLength - fixed;
+    return { thinking: { maxTokens: Math.max(1, Math.min(room, Math.max(fitting, LEAST_THINKING))) }, ...limits };
+  }
+  const thinking = thinkingWanted as number;
+  if (dialect.thinks && thinking > room) {
+    throw new ReckonError(
+      'over-capacity',
+      `${thinking} tokens of thinking do not fit: the context leaves room for ${room}.`,
+      {
+        hint: `Ask for at most ${room}, or load the model with a longer context.`,
+        details: { asked: thinking, room },
+      },
+    );
+  }
+  return { thinking: { maxTokens: thinking }, ...limits };
+}
+
+/** How many lanes the request is about; a number that is none is left for the strategy to refuse. */
+function lanesOf({ strategy }: ReasonRequest): number {
+  if (strategy !== undefined && strategy.name !== 'best-of-n') return 1;
+  const n = strategy?.n ?? DEFAULT_LANES;
+  return Number.isInteger(n) && n > 0 ? n : 1;
+}
+
+/** @throws ReckonError `bad-option` unless they are texts of at least one character. */
+export function checkStopStrings(value: unknown): string[] {
+  const ok = Array.isArray(value) && value.every((stop) => typeof stop === 'string' && stop !== '');
+  if (ok) return [...value];
+  throw new ReckonError('bad-option', `${JSON.stringify(value)} are not stop strings.`, {
+    hint: 'Stop strings are texts of at least one character, in a list.',
+  });
+}
+
+function checkAttention(attention: ReasonRequest['attention']): void {
+  if (attention === undefined || attention?.kind === 'dense') return;
+  throw new ReckonError('bad-option', `There is no attention policy ${JSON.stringify(attention)}.`, {
+    hint: 'Use { kind: "dense" }, the default.',
+  });
+}
+
+function verifierOf(problem: Problem): NonNullable<StrategyContext['verify']> {
+  const task = taskById(problem.task);
+  return (answer) => task.verify(problem, answer);
+}
+
+function messagesOf({ messages, prompt, problem }: ReasonRequest): readonly ChatMessage[] {
+  const given = Object.entries({ messages, prompt, problem }).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
+    const names = given.length === 0 ? 'none' : given.map(([name]) => name).join(' and ');
+    throw new ReckonError(
+      'bad-option',
+      `A request gives one of messages, prompt and problem; this one gives ${names}.`,
+    );
+  }
+  if (messages !== undefined) return messages;
+  const question = problem === undefined ? prompt : problem?.prompt;
+  if (typeof question !== 'string' || question.trim() === '') {
+    throw new ReckonError('bad-option', `The ${problem === undefined ? 'prompt' : "problem's prompt"} is empty.`, {
+      hint: problem === undefined ? 'Ask something.' : 'Problems come from a task: taskById(id).generate or .parse.',
+    });
+  }
+  return [{ role: 'user', content: question }];
+}
