@@ -43,6 +43,12 @@ export class CostChart extends LightElement {
     return this.mode === 'rate' ? rates(this.history) : this.history;
   }
 
+  /** A lost GPU takes the canvas with it; a fresh one shows what it showed. */
+  readonly #onLost = () => {
+    this.#destroy();
+    this.requestUpdate();
+  };
+
   #data(): uPlot.AlignedData {
     const points = this.#points();
     return [points.map((p) => p.seconds), points.map((p) => p.flops), points.map((p) => p.bytes)];
@@ -114,6 +120,7 @@ export class CostChart extends LightElement {
     if (!this.#plot || changed.has('theme') || changed.has('mode')) {
       this.#destroy();
       this.#plot = this.#create(host);
+      this.#plot.ctx.canvas.addEventListener('contextlost', this.#onLost, { once: true });
       this.#resized.observe(host);
       return;
     }

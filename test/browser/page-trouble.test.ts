@@ -118,6 +118,11 @@ describe('the page in trouble', () => {
       expect(await driver.text(page, '.notice h2')).toContain('graphics processor');
       const after = await driver.lanes(page);
       for (const [i, lane] of after.entries()) expect(lane.thinking.startsWith(before[i]!.thinking)).toBe(true);
+      // The chart's canvas lived on that GPU too.
+      await page.waitForFunction(() => {
+        const canvas = document.querySelector<HTMLCanvasElement>('.plot canvas');
+        return canvas?.getContext('2d')?.isContextLost() === false;
+      });
       await screenshot('page-lost');
       await page.click('.notice .button');
       await driver.whenIdle(page);
