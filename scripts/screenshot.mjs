@@ -11,7 +11,7 @@ import { buildPage, servePage } from './lib/page.mjs';
 
 /** A software GPU compiles and computes slowly. */
 const PATIENCE = 300_000;
-const SIZE = { width: 1280, height: 860, deviceScaleFactor: 1.5 };
+const SIZE = { width: 1280, height: 1160, deviceScaleFactor: 1.5 };
 
 ensureBrowsers();
 const executablePath = chromiumPath() ?? fail('No Chromium or Chrome was found; install one, or set CHROMIUM to it.');
