@@ -75,9 +75,9 @@ export class GpuEngine implements Engine {
     return this.#ledger;
   }
 
-  /** Most draws one step can make. */
+  /** Most draws a lane can ask for at once: what a step leaves where every other lane decodes. */
   get maxDraws(): number {
-    return this.#decoder.limits.maxSamples;
+    return this.#decoder.limits.maxSamples - this.#decoder.limits.slots;
   }
 
   open(): Lane {

@@ -1,6 +1,7 @@
 /**
  * Where the scheduler's pages come from when the pool runs dry: first what only the prefix cache holds, then the KV of
- * idle lanes (their tokens are kept; it is computed again when they go on), then the youngest running lane is preempted.
+ * lanes that do not run (their tokens are kept; it is computed again when they go on), then the youngest running lane is
+ * preempted.
  */
 import { isReckonError } from '../errors.ts';
 import { PAGE_SIZE } from '../kernels/step.ts';
@@ -37,6 +38,8 @@ export class Pages implements PageKeeper {
         // Pages freed now could be handed out while a copy of this step still has to read them: next step, then.
         if (this.#copies.length > 0) return false;
         if (this.#prefix.evict(needed) > 0 || this.#dropIdle()) continue;
+        // Pages are on their way; a second victim, or this task itself, would be preempted for nothing.
+        if (this.#anyLeaving()) return false;
         const victim = this.#youngestRunning();
         // Alone and still too long: nothing will ever free a page for it.
         if (!victim || (victim === task && !this.#othersHoldPages(task))) throw error;
@@ -53,18 +56,39 @@ export class Pages implements PageKeeper {
     return copies;
   }
 
-  /** Whether a preempted task should try again. */
-  mayResume(task: Task, alone: boolean): boolean {
-    const needed = Math.ceil(task.sequence.tokens.length / PAGE_SIZE) + RESUME_MARGIN;
-    return alone || this.#pool.free >= needed;
+  /** Whether a preempted task should try again beside those that run, which may still have to compute their own KV. */
+  mayResume(task: Task, running: readonly Task[]): boolean {
+    let free = this.#pool.free;
+    for (const { sequence } of running) free -= Math.max(0, pagesOf(sequence) - sequence.pages.pages.length);
+    return running.length === 0 || free >= pagesOf(task.sequence) + RESUME_MARGIN;
   }
 
-  /** Drops the KV of the idle lane that was opened last. */
+  /** Lets a task that lost its KV start from what the prefix cache still has of its prompt. */
+  reuse(sequence: Sequence): void {
+    const { pages, length } = this.#prefix.match(sequence.tokens);
+    if (length > 0) sequence.pages.adopt(pages, length);
+  }
+
+  /** Drops the KV of a lane that is not running: the idle one opened last, else the youngest that waits for its turn. */
   #dropIdle(): boolean {
     let found: Sequence | null = null;
-    for (const sequence of this.#sequences) if (!sequence.task && sequence.pages.length > 0) found = sequence;
+    let age = Number.NEGATIVE_INFINITY;
+    for (const sequence of this.#sequences) {
+      const { task, pages } = sequence;
+      if (pages.pages.length === 0 || (task && task.slot >= 0)) continue;
+      const order = task?.order ?? Number.POSITIVE_INFINITY;
+      if (order < age) continue;
+      found = sequence;
+      age = order;
+    }
     found?.pages.truncate(0);
     return found !== null;
+  }
+
+  /** Whether a preempted task still holds pages, until what is under way for it has come back. */
+  #anyLeaving(): boolean {
+    for (const { task, pages } of this.#sequences) if (task?.preempted && pages.pages.length > 0) return true;
+    return false;
   }
 
   #youngestRunning(): Task | null {
@@ -82,4 +106,9 @@ export class Pages implements PageKeeper {
     }
     return false;
   }
+}
+
+/** Pages that all tokens of a lane take. */
+function pagesOf({ tokens }: Sequence): number {
+  return Math.ceil(tokens.length / PAGE_SIZE);
 }

@@ -95,19 +95,17 @@ export class Scheduler {
     }
   }
 
-  /** Gives slots to waiting tasks, in order of arrival. */
+  /** Gives slots to waiting tasks, in order of arrival. None overtakes a preempted one, or that might wait for ever. */
   #admit(): void {
-    for (let i = 0; i < this.#waiting.length && this.#freeSlots.length > 0; ) {
-      const task = this.#waiting[i]!;
+    while (this.#waiting.length > 0 && this.#freeSlots.length > 0) {
+      const task = this.#waiting[0]!;
       if (task.preempted) {
-        if (task.inFlight > 0 || !this.#pages.mayResume(task, this.#running.length === 0)) {
-          i++;
-          continue;
-        }
+        if (!this.#pages.mayResume(task, this.#running)) break;
         task.preempted = false;
+        this.#pages.reuse(task.sequence);
         task.restart();
       }
-      this.#waiting.splice(i, 1);
+      this.#waiting.shift();
       task.slot = this.#freeSlots.pop()!;
       this.#running.push(task);
       this.#stepper.setPages(task.slot, 0, task.sequence.pages.pages);
@@ -140,7 +138,7 @@ export class Scheduler {
     }
   }
 
-  /** Moves preempted tasks from the running to the front of the waiting, once nothing of theirs is under way. */
+  /** Moves preempted tasks from the running to the waiting, by age, once nothing of theirs is under way. */
   #dropPreempted(): boolean {
     let dropped = false;
     for (let i = this.#running.length - 1; i >= 0; i--) {
@@ -149,7 +147,8 @@ export class Scheduler {
       this.#running.splice(i, 1);
       this.#freeSlot(task);
       task.sequence.pages.truncate(0);
-      this.#waiting.unshift(task);
+      const younger = this.#waiting.findIndex(({ order }) => order > task.order);
+      this.#waiting.splice(younger < 0 ? this.#waiting.length : younger, 0, task);
       dropped = true;
     }
     return dropped;

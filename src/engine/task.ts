@@ -144,6 +144,12 @@ export class FeedTask extends Task {
     this.#logprobs[tag] = logprob;
   }
 
+  /** At least one row is left, even where all KV is there again: a step of the task is what finishes it. */
+  override restart(): void {
+    const { length } = this.sequence.pages;
+    this.#at = Math.min(length, this.#wanted[this.#nextWanted]?.position ?? this.#end, this.#end - 1);
+  }
+
   override settled(): void {
     if (this.#at >= this.#end && this.inFlight === 0) this.finish();
   }

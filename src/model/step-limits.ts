@@ -30,13 +30,18 @@ export function stepLimits(profile: DeviceProfile, config: ModelConfig, sizes: S
   const splits = Math.ceil(maxContext / (SPLIT_PAGES * PAGE_SIZE));
   const partialBytes = config.heads * (config.headDim + 4) * 4;
   const maxItems = Math.max(splits, Math.min(slots * splits, Math.floor(SCRATCH_BYTES / partialBytes)));
-  const logitBudget = Math.min(SCRATCH_BYTES, profile.limits.maxStorageBufferBindingSize);
-  const maxLogitRows = Math.max(1, Math.min(slots + prefillRows, Math.floor(logitBudget / (config.vocabSize * 4))));
+  // One row beyond those of lanes that decode, or a lane that scores could wait for as long as they do.
+  const rowBytes = config.vocabSize * 4;
+  const logitBudget = Math.min(
+    Math.max(SCRATCH_BYTES, (slots + 1) * rowBytes),
+    profile.limits.maxStorageBufferBindingSize,
+  );
+  const maxLogitRows = Math.max(1, Math.min(slots + prefillRows, Math.floor(logitBudget / rowBytes)));
   return {
     maxRows: slots + prefillRows,
     maxItems,
     maxLogitRows,
-    maxSamples: Math.max(256, maxLogitRows),
+    maxSamples: slots + Math.max(256, maxLogitRows),
     slots,
     maxPagesPerLane: Math.ceil(maxContext / PAGE_SIZE),
   };

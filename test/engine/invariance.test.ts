@@ -1,0 +1,144 @@
+/** A lane's tokens and log-probabilities depend on its prompt, settings and seed: bit for bit, whatever runs beside it. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GenerateOptions } from '../../src/engine/types.ts';
+import { disposeAll, openRig, type Rig, type Run, randomTokens, readAll, runAlone, TINY } from './rig.ts';
+
+interface Job {
+  prompt: number[];
+  options: GenerateOptions;
+}
+
+const SETTINGS: GenerateOptions[] = [
+  {},
+  { temperature: 0 },
+  { temperature: 0.7, topK: 20 },
+  { topP: 0.9 },
+  { minP: 0.1, temperature: 1.5 },
+  { repetitionPenalty: 1.3 },
+  {
+    biases: new Map([
+      [3, Number.NEGATIVE_INFINITY],
+      [7, 2],
+    ]),
+  },
+  { topK: 40, topP: 0.8, minP: 0.02, repetitionPenalty: 1.1 },
+];
+
+/** Jobs of different prompts, lengths and settings. */
+function jobs(count: number, longest: number): Job[] {
+  return Array.from({ length: count }, (_, i) => ({
+    prompt: randomTokens(1 + ((i * 37) % longest), 100 + i),
+    options: { ...SETTINGS[i % SETTINGS.length]!, seed: 1000 + i, maxTokens: 6 + ((i * 5) % 13) },
+  }));
+}
+
+async function alone(rig: Rig, list: readonly Job[]): Promise<Run[]> {
+  const runs: Run[] = [];
+  for (const { prompt, options } of list) {
+    rig.engine.clearPrefixes();
+    runs.push(await runAlone(rig.engine, prompt, options));
+  }
+  rig.engine.clearPrefixes();
+  return runs;
+}
+
+/** Waits until `count` more steps have come back. */
+function steps(rig: Rig, count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = count;
+    if (left === 0) return resolve();
+    const stop = rig.engine.onStep(() => {
+      if (--left > 0) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
+describe.each([
+  { name: 'serial attention', serialAttention: true },
+  { name: 'attention split over workgroups', serialAttention: false },
+])('$name', ({ serialAttention }) => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await openRig(TINY, { maxLanes: 32, prefillRows: 24, serialAttention });
+  });
+  afterAll(() => rig.dispose());
+
+  it.each([3, 8, 32])('gives lane i of %i what it gives the lane alone', async (count) => {
+    const list = jobs(count, 90);
+    const expected = await alone(rig, list);
+    const runs = await Promise.all(list.map(({ prompt, options }) => runAlone(rig.engine, prompt, options)));
+    expect(runs).toEqual(expected);
+  });
+
+  it('does so while others join, read long prompts, and leave in the middle', async () => {
+    const list = jobs(6, 60);
+    const expected = await alone(rig, list);
+    // Noise: long prompts that start and stop at any step, for as long as the jobs take.
+    let over = false;
+    const noise = (async () => {
+      for (let i = 0; !over; i++) {
+        const lane = rig.engine.open();
+        const stop = new AbortController();
+        await lane.append(randomTokens(40 + ((i * 61) % 200), 900 + i));
+        const run = readAll(lane.generate({ seed: i, signal: stop.signal, maxTokens: 40 }));
+        await Promise.race([steps(rig, i % 5), run]);
+        if (i % 2 === 0) stop.abort();
+        if (i % 3 === 0) lane.dispose();
+        await run.catch(() => {});
+        lane.dispose();
+      }
+    })();
+    const runs = await Promise.all(
+      list.map(async ({ prompt, options }, i) => {
+        for (let turn = 0; turn < i * 40; turn++) await new Promise((resolve) => setImmediate(resolve));
+        return runAlone(rig.engine, prompt, options);
+      }),
+    );
+    over = true;
+    await noise;
+    expect(runs).toEqual(expected);
+  });
+
+  it('continues all forks of a prompt as if each had read it itself', async () => {
+    const prompt = randomTokens(37, 5);
+    const list = Array.from({ length: 8 }, (_, i) => ({ prompt, options: { seed: i, maxTokens: 20 } }));
+    const expected = await alone(rig, list);
+    const root = rig.engine.open();
+    await root.append(prompt);
+    const forks = root.fork(8);
+    const runs = await Promise.all(forks.map((fork, i) => readAll(fork.generate(list[i]!.options))));
+    disposeAll([root, ...forks]);
+    expect(runs).toEqual(expected);
+  });
+
+  it('does not care how a prompt was cut into appends', async () => {
+    const prompt = randomTokens(83, 6);
+    const options = { seed: 9, maxTokens: 12 };
+    const [expected] = await alone(rig, [{ prompt, options }]);
+    for (const cuts of [[1], [16, 17, 48], [40, 41, 42, 82]]) {
+      rig.engine.clearPrefixes();
+      const lane = rig.engine.open();
+      for (const [i, cut] of [...cuts, prompt.length].entries()) await lane.append(prompt.slice(cuts[i - 1] ?? 0, cut));
+      expect(await readAll(lane.generate(options))).toEqual(expected);
+      lane.dispose();
+    }
+  });
+});
+
+it('does not care how many prompt tokens a step takes, nor which attention runs', async () => {
+  const list = jobs(5, 150);
+  const results: Run[][] = [];
+  for (const options of [
+    { prefillRows: 1 },
+    { prefillRows: 7, serialAttention: false },
+    { prefillRows: 64 },
+    { prefillRows: 200, maxLanes: 2 },
+  ]) {
+    const rig = await openRig(TINY, options);
+    results.push(await Promise.all(list.map(({ prompt, options }) => runAlone(rig.engine, prompt, options))));
+    rig.dispose();
+  }
+  for (const runs of results.slice(1)) expect(runs).toEqual(results[0]);
+});
