@@ -1,5 +1,4 @@
 /** From a request to a strategy on the engine, and its events as one stream with a result. */
-import { BudgetWatch, checkBudget } from '../strategies/budget.ts';
 import { runStrategy } from '../strategies/index.ts';
 import { contextOf, type Reasoner } from './request.ts';
 import { Run } from './run.ts';
@@ -10,12 +9,10 @@ export function reason(model: Reasoner, request: ReasonRequest): ReasonRun {
   return new Run(async (emit, signal) => {
     const context = { ...contextOf(model, request), signal };
     const { name, ...options } = request.strategy ?? { name: 'best-of-n' };
-    const budget = request.budget === undefined ? null : new BudgetWatch(checkBudget(request.budget));
-    const events = runStrategy(name, budget ? { ...context, conclude: budget.signal } : context, options);
+    const events = runStrategy(name, context, options);
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value;
-      budget?.observe(value);
       emit(value);
     }
   }, request?.signal);

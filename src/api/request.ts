@@ -2,7 +2,13 @@
 import type { Engine, Sampling } from '../engine/types.ts';
 import { checkNumber, ReckonError } from '../errors.ts';
 import { fits } from '../kv/index.ts';
-import type { StrategyContext, ThinkingDialect } from '../strategies/index.ts';
+import {
+  checkBudget,
+  type StrategyContext,
+  THINKING_NAMES,
+  type ThinkingDialect,
+  type ThinkingOptions,
+} from '../strategies/index.ts';
 import { type Problem, taskById } from '../tasks/index.ts';
 import type { ChatMessage, ReasonRequest } from './types.ts';
 
@@ -83,7 +89,7 @@ export function contextOf(model: Reasoner, request: ReasonRequest): StrategyCont
   const sampling = record('sampling', request.sampling, SAMPLING) as Sampling;
   const { tokens, opensThinking } = model.prompt(messagesOf(request));
   const limits = limitsOf(engine, dialect, tokens.length, request);
-  const { problem, signal } = request;
+  const { problem, budget, signal } = request;
   return {
     engine,
     prompt: tokens,
@@ -91,6 +97,7 @@ export function contextOf(model: Reasoner, request: ReasonRequest): StrategyCont
     sampling: { ...model.sampling, ...sampling },
     ...limits,
     ...(problem ? { verify: verifierOf(problem) } : {}),
+    ...(budget === undefined ? {} : { budget: checkBudget(budget) }),
     ...(signal ? { signal } : {}),
   };
 }
@@ -102,7 +109,11 @@ function limitsOf(
   request: ReasonRequest,
 ): Pick<StrategyContext, 'thinking' | 'answer'> {
   const whole = { min: 1, integer: true };
-  const { maxTokens: thinkingWanted } = record('thinking', request.thinking, ['maxTokens']);
+  const { maxTokens: thinkingWanted, ...control } = record(
+    'thinking',
+    request.thinking,
+    THINKING_NAMES,
+  ) as Partial<ThinkingOptions>;
   const { maxTokens: answerWanted, stopStrings } = record('answer', request.answer, ['maxTokens', 'stopStrings']);
   if (thinkingWanted !== undefined) checkNumber('thinking.maxTokens', thinkingWanted, whole);
   if (answerWanted !== undefined) checkNumber('answer.maxTokens', answerWanted, whole);
@@ -129,9 +140,12 @@ function limitsOf(
   if (thinkingWanted === undefined) {
     const lanes = lanesOf(request);
     const fitting = fits({ lanes, shared: prompt, length: maxContext }, capacity).maxLength - fixed;
-    return { thinking: { maxTokens: Math.max(1, Math.min(room, Math.max(fitting, LEAST_THINKING))) }, ...limits };
+    return {
+      thinking: { ...control, maxTokens: Math.max(1, Math.min(room, Math.max(fitting, LEAST_THINKING))) },
+      ...limits,
+    };
   }
-  const thinking = thinkingWanted as number;
+  const thinking = thinkingWanted;
   if (dialect.thinks && thinking > room) {
     throw new ReckonError(
       'over-capacity',
@@ -142,7 +156,7 @@ function limitsOf(
       },
     );
   }
-  return { thinking: { maxTokens: thinking }, ...limits };
+  return { thinking: { ...control, maxTokens: thinking }, ...limits };
 }
 
 /** How many lanes the request is about; a number that is none is left for the strategy to refuse. */

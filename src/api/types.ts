@@ -4,7 +4,7 @@ import type { DeviceProfile } from '../gpu/profile.ts';
 import type { Precision } from '../kernels/precision.ts';
 import type { BestOfNOptions } from '../strategies/best-of-n.ts';
 import type { Budget } from '../strategies/budget.ts';
-import type { Answer, ReasoningEvent } from '../strategies/types.ts';
+import type { Answer, ReasoningEvent, ThinkingOptions } from '../strategies/types.ts';
 import type { Problem } from '../tasks/types.ts';
 import type { ChatCompletions } from './chat-types.ts';
 
@@ -64,13 +64,13 @@ export interface ReasonRequest {
   strategy?: ({ name: 'best-of-n' } & BestOfNOptions) | { name: 'chain-of-thought' };
   /** What is left out is as the model's makers set it. */
   sampling?: Sampling;
-  /** Tokens a lane may think before its thinking is closed. Default: as many as the KV of all lanes has room for. */
-  thinking?: { maxTokens?: number };
+  /** How lanes think. `maxTokens` defaults to as many as the KV of all lanes has room for. */
+  thinking?: Partial<ThinkingOptions>;
   /** Default: 256 tokens, or a quarter of what the prompt leaves of the context; no stop strings but the model's end. */
   answer?: { maxTokens?: number; stopStrings?: readonly string[] };
   /** Which keys a token attends to. Default dense, so far the only policy. */
   attention?: AttentionPolicy;
-  /** Nearly spent, lanes are told to close their thinking and answer. */
+  /** What the whole run may spend. Nearly spent, lanes close their thinking and answer. */
   budget?: Budget;
   /** Ends the run within one step. What there is by then is the result; `aborted` where that is nothing. */
   signal?: AbortSignal;

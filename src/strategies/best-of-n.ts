@@ -1,7 +1,7 @@
 /** Best-of-N: N chains of thought from one prompt, the best one chosen. */
 import { checkNumber, ReckonError } from '../errors.ts';
-import { checkOptions } from './check.ts';
 import { conduct } from './conduct.ts';
+import { checkOptions } from './options.ts';
 import { laneSeed, randomSeed } from './seeds.ts';
 import { SELECTOR_NAMES, type SelectorName, selectors } from './select.ts';
 import type { Strategy } from './types.ts';

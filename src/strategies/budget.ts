@@ -1,60 +1,53 @@
-/** A limit on what a run may spend. Nearly spent, the run is told to conclude: lanes close their thinking and answer. */
+/** What a person allows a run to spend, and what it has spent. */
+import type { LedgerSnapshot } from '../engine/types.ts';
 import { checkNumber } from '../errors.ts';
-import { checkOptions } from './check.ts';
-import type { ReasoningEvent } from './types.ts';
+import { checkOptions } from './options.ts';
 
-/** Any of these; the first that is nearly spent counts. What the lanes need to answer may pass it by a little. */
+/** Any of these; the first that is nearly spent makes the run conclude. */
 export interface Budget {
-  /** Tokens generated, over all lanes. */
+  /** Tokens generated, over all lanes: sampled, forced, taken back and probed alike; the prompt is free. */
   tokens?: number;
-  /** Wall time. */
+  /** Wall time since the start. Lanes conclude as it nears; an answer begun is finished. */
   seconds?: number;
-  /** Floating point operations, over all lanes. */
-  flops?: number;
-  /** Bytes moved between GPU memory and its compute units, over all lanes. */
+  /** FLOPs + intensity · bytes, prompt included, over all lanes. */
+  eflops?: number;
+  /** Bytes moved between GPU memory and its compute units, prompt included, over all lanes. */
   bytes?: number;
 }
 
-/** The part after which lanes are told: the rest is for the answers. */
-const CONCLUDE_AT = 0.9;
-const NAMES = ['tokens', 'seconds', 'flops', 'bytes'] as const;
+/** What a run has spent, in the budget's units. */
+export interface Spending {
+  tokens: number;
+  seconds: number;
+  eflops: number;
+  bytes: number;
+}
+
+export const BUDGET_NAMES = ['tokens', 'seconds', 'eflops', 'bytes'] as const;
+
+/** FLOPs per byte of the Kinetics presets: 562.5 (arXiv 2506.05333). */
+export const PAPER_INTENSITY = 562.5;
 
 /** @throws ReckonError `bad-option` for an unknown name or a limit that is not above 0. */
 export function checkBudget(raw: unknown): Budget {
-  const given = checkOptions('budget', raw, NAMES);
+  const given = checkOptions('budget', raw, BUDGET_NAMES);
   const budget: Budget = {};
-  for (const name of NAMES) {
+  for (const name of BUDGET_NAMES) {
     const value = given[name];
     if (value !== undefined) budget[name] = checkNumber(`budget.${name}`, value, { min: 0, exclusiveMin: true });
   }
   return budget;
 }
 
-/** Reads a run's events and says when to conclude. */
-export class BudgetWatch {
-  readonly #budget: Budget;
-  readonly #controller = new AbortController();
-  #tokens = 0;
+/** FLOPs + intensity · bytes. */
+export function eflopsOf({ flops, bytes }: Pick<LedgerSnapshot, 'flops' | 'bytes'>, intensity: number): number {
+  return flops + intensity * bytes;
+}
 
-  constructor(budget: Budget) {
-    this.#budget = budget;
-  }
-
-  /** Fires once, when the budget is nearly spent. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  observe(event: ReasoningEvent): void {
-    if (event.type === 'token') this.#spent('tokens', ++this.#tokens);
-    if (event.type !== 'cost') return;
-    this.#spent('seconds', event.seconds);
-    this.#spent('flops', event.total.flops);
-    this.#spent('bytes', event.total.bytes);
-  }
-
-  #spent(name: keyof Budget, amount: number): void {
-    const limit = this.#budget[name];
-    if (limit !== undefined && amount >= CONCLUDE_AT * limit) this.#controller.abort();
-  }
+/** The largest part that any limit has been used of; 0 without limits. */
+export function fractionSpent(spent: Spending, budget: Budget): number {
+  return BUDGET_NAMES.reduce(
+    (most, name) => Math.max(most, spent[name] / (budget[name] ?? Number.POSITIVE_INFINITY)),
+    0,
+  );
 }

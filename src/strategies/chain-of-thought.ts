@@ -1,6 +1,7 @@
 /** Chain of thought: one lane thinks, up to its limit, and answers. */
-import { checkOptions } from './check.ts';
+
 import { conduct } from './conduct.ts';
+import { checkOptions } from './options.ts';
 import { randomSeed } from './seeds.ts';
 import { eligible } from './select.ts';
 import type { Strategy } from './types.ts';

@@ -2,13 +2,24 @@
  * The course of every run that ends in one answer: prompt read once, lanes forked, candidates run side by side, one
  * chosen. Strategies that differ only in how many lanes, and in who chooses, are this with other arguments.
  */
-import type { Lane, LedgerSnapshot } from '../engine/types.ts';
+import type { Lane, Ledger } from '../engine/types.ts';
 import { abortedError, throwIfAborted } from '../errors.ts';
+import { eflopsOf, fractionSpent, PAPER_INTENSITY } from './budget.ts';
 import { type CandidateStreamEvent, runCandidate } from './candidate.ts';
 import { checkContext } from './check.ts';
 import { merge } from './merge.ts';
+import { type PromptCost, readPrompt } from './prompt.ts';
+import { BOUNDLESS, Purse } from './purse.ts';
 import type { Selection, Selector } from './select.ts';
-import type { Answer, Candidate, CostEvent, PruneEvent, ReasoningEvent, StrategyContext } from './types.ts';
+import type {
+  Answer,
+  BudgetEvent,
+  Candidate,
+  CostEvent,
+  PruneEvent,
+  ReasoningEvent,
+  StrategyContext,
+} from './types.ts';
 import { sumSnapshots } from './usage.ts';
 
 export interface ConductPlan {
@@ -19,39 +30,56 @@ export interface ConductPlan {
   readonly settled?: Selector['settled'];
 }
 
-/** Cost events come at most this often, in milliseconds; a panel cannot show more. */
+/** Cost and budget events come at most this often, in milliseconds; a panel cannot show more. */
 const COST_INTERVAL = 100;
+
+/** Tokens that a lane may come to hold, and those of a probe beside it, to the page. */
+function longest({ engine, prompt, dialect, thinking, answer }: StrategyContext): number {
+  const close = dialect.thinks ? engine.encode(dialect.close).length : 0;
+  const length = prompt.length + (dialect.thinks ? thinking.maxTokens + close : 0) + answer.maxTokens;
+  if (!dialect.thinks || !thinking.stableAnswer) return length;
+  const { pageSize, maxContext } = engine.capacity;
+  // Never more than the context because of a probe: where it ends, there is no thinking left to probe.
+  return Math.max(length, Math.min(maxContext, length + pageSize + close + answer.maxTokens));
+}
 
 /** The lanes of one run, what they cost, and the means to stop them. */
 class Run {
   readonly lanes: readonly Lane[];
+  readonly #context: StrategyContext;
   readonly #controllers: readonly AbortController[];
   readonly #pruned = new Set<number>();
-  readonly #prefill: LedgerSnapshot;
+  readonly #prompt: PromptCost;
+  /** Accounts of lanes on the side, by the lane they are for. */
+  readonly #sides: readonly Ledger[][];
+  readonly #clock: () => number;
   readonly #started: number;
+  readonly #purse: Purse | null;
 
-  private constructor(lanes: readonly Lane[], prefill: LedgerSnapshot, started: number) {
-    this.lanes = lanes;
-    this.#prefill = prefill;
+  private constructor(context: StrategyContext, root: Lane, count: number, prompt: PromptCost, started: number) {
+    this.#context = context;
+    this.#prompt = prompt;
     this.#started = started;
-    this.#controllers = lanes.map(() => new AbortController());
+    this.#clock = clockOf(context);
+    this.#sides = Array.from({ length: count }, () => []);
+    this.#controllers = this.#sides.map(() => new AbortController());
+    // Refuses what cannot be paid before any lane is forked.
+    this.#purse = context.budget ? this.#fill(context.budget, count) : null;
+    this.lanes = root.fork(count);
   }
 
   /** Reads the prompt once and forks `count` lanes off it. */
   static async start(context: StrategyContext, count: number): Promise<Run> {
-    const { engine, prompt, dialect, thinking, answer, signal } = context;
-    const started = performance.now();
-    const spent = dialect.thinks ? thinking.maxTokens + engine.encode(dialect.close).length : 0;
-    const length = prompt.length + spent + answer.maxTokens;
-    engine.admit({ lanes: count, shared: prompt.length, length });
+    const { engine, prompt, signal, budget = {}, intensity = PAPER_INTENSITY } = context;
+    const started = clockOf(context)();
+    engine.admit({ lanes: count, shared: prompt.length, length: longest(context) });
     const root = engine.open();
     // A lane that is disposed while it reads stops reading: a long prompt does not outlive its abort.
     const leave = () => root.dispose();
     signal?.addEventListener('abort', leave, { once: true });
     try {
-      await root.append(prompt);
-      const prefill = root.ledger.snapshot();
-      return new Run(root.fork(count), prefill, started);
+      const cost = await readPrompt(root, prompt, budget, intensity);
+      return new Run(context, root, count, cost, started);
     } catch (error) {
       throwIfAborted(signal, 'The run');
       throw error;
@@ -61,12 +89,30 @@ class Run {
     }
   }
 
-  candidates(context: StrategyContext, seeds: readonly number[]) {
+  #fill(budget: NonNullable<StrategyContext['budget']>, lanes: number): Purse {
+    const { engine, dialect, answer, prompt, intensity = PAPER_INTENSITY } = this.#context;
+    return new Purse({
+      budget,
+      intensity,
+      seconds: () => this.#seconds(),
+      lanes,
+      close: dialect.thinks ? engine.encode(dialect.close).length : 0,
+      answer: answer.maxTokens,
+      promptTokens: prompt.length,
+      prompt: this.#prompt.spent,
+      row: this.#prompt.row,
+      lane: (index) => ({ cost: this.#laneCost(index), length: (this.lanes[index] as Lane).length }),
+    });
+  }
+
+  candidates(seeds: readonly number[]) {
     return this.lanes.map((lane, index) =>
-      runCandidate(context, {
+      runCandidate(this.#context, {
         lane,
         index,
         seed: seeds[index] as number,
+        share: this.#purse?.share(index) ?? BOUNDLESS,
+        charge: (ledger) => this.#sides[index]?.push(ledger),
         signal: (this.#controllers[index] as AbortController).signal,
         pruned: () => this.#pruned.has(index),
       }),
@@ -82,15 +128,46 @@ class Run {
     for (const controller of this.#controllers) controller.abort();
   };
 
+  #seconds(): number {
+    return (this.#clock() - this.#started) / 1000;
+  }
+
+  #laneCost(index: number) {
+    const ledgers = [(this.lanes[index] as Lane).ledger, ...(this.#sides[index] as Ledger[])];
+    return sumSnapshots(ledgers.map((ledger) => ledger.snapshot()));
+  }
+
   cost(): CostEvent {
-    const lanes = this.lanes.map((lane) => lane.ledger.snapshot());
-    const seconds = (performance.now() - this.#started) / 1000;
-    return { type: 'cost', lanes, total: sumSnapshots([this.#prefill, ...lanes]), seconds };
+    const lanes = this.lanes.map((_, index) => this.#laneCost(index));
+    return { type: 'cost', lanes, total: sumSnapshots([this.#prompt.spent, ...lanes]), seconds: this.#seconds() };
+  }
+
+  /** Null without a budget. */
+  spending({ total, seconds }: CostEvent): BudgetEvent | null {
+    const { budget, intensity = PAPER_INTENSITY } = this.#context;
+    if (!budget || !this.#purse) return null;
+    const { tokens, state } = this.#purse;
+    const spent = { tokens, seconds, eflops: eflopsOf(total, intensity), bytes: total.bytes };
+    return { type: 'budget', spent, budget: { ...budget }, fraction: fractionSpent(spent, budget), state };
   }
 
   dispose(): void {
     for (const lane of this.lanes) lane.dispose();
   }
+}
+
+/** Milliseconds from some origin. */
+function clockOf({ clock }: StrategyContext): () => number {
+  return clock ?? (() => performance.now());
+}
+
+/** The costs, and the budget's state where there is one. */
+function* accounts(run: Run): Generator<CostEvent | BudgetEvent, CostEvent, undefined> {
+  const cost = run.cost();
+  yield cost;
+  const spending = run.spending(cost);
+  if (spending) yield spending;
+  return cost;
 }
 
 function answerOf(context: StrategyContext, chosen: Selection, candidates: Candidate[], cost: CostEvent): Answer {
@@ -141,7 +218,7 @@ async function* watch(
     }
     if (performance.now() - costAt >= COST_INTERVAL) {
       costAt = performance.now();
-      yield run.cost();
+      yield* accounts(run);
     }
   }
 }
@@ -149,12 +226,12 @@ async function* watch(
 /**
  * Runs all lanes and chooses. Every lane's events come in the order `lane`, `token` …, `candidate` (a `prune` may come
  * between), then `score` with the verdict where there is a verifier; after all of them `score`s by vote or
- * log-probability where the selector goes by those, `select`, the last `cost` and `done`.
+ * log-probability where the selector goes by those, `select`, the last `cost` (and `budget`) and `done`.
  *
  * An abort ends every lane within one step, and the run then concludes with what there is: lanes that had ended are
  * chosen from, the others are candidates with `finish: 'abort'`, so that nothing generated is lost.
  *
- * @throws ReckonError `bad-option` or `over-capacity` before anything runs; `aborted` only when the signal fired before
+ * @throws ReckonError `bad-option` or `over-capacity` before anything is generated; `aborted` only when the signal fired before
  * the first token; otherwise what the engine throws. All lanes are disposed in every case, also when the reader leaves.
  */
 export async function* conduct(
@@ -165,7 +242,7 @@ export async function* conduct(
   const { signal } = context;
   throwIfAborted(signal, 'The run');
   const run = await Run.start(context, plan.seeds.length);
-  const merged = merge(run.candidates(context, plan.seeds), run.stop);
+  const merged = merge(run.candidates(plan.seeds), run.stop);
   signal?.addEventListener('abort', run.stop, { once: true });
   // The signal may have fired while the lanes were being forked, before anybody listened.
   if (signal?.aborted) run.stop();
@@ -180,8 +257,7 @@ export async function* conduct(
       yield verdict ? { type: 'score', lane, score, verdict } : { type: 'score', lane, score };
     }
     if (chosen.lane !== null) yield { type: 'select', lane: chosen.lane, reason: chosen.reason };
-    const cost = run.cost();
-    yield cost;
+    const cost = yield* accounts(run);
     const answer = answerOf(context, chosen, candidates, cost);
     yield { type: 'done', answer };
     return answer;

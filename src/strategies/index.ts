@@ -5,9 +5,18 @@ import { type ChainOfThoughtOptions, chainOfThought, checkChainOfThought } from 
 import type { Answer, ReasoningEvent, Strategy, StrategyContext } from './types.ts';
 
 export { type BestOfNOptions, bestOfN, MAX_LANES } from './best-of-n.ts';
+export { type Budget, checkBudget, PAPER_INTENSITY } from './budget.ts';
 export { type ChainOfThoughtOptions, chainOfThought } from './chain-of-thought.ts';
+export { denseRepetition } from './governors/index.ts';
 export { laneSeed, randomSeed } from './seeds.ts';
 export { SELECTOR_NAMES, type SelectorName } from './select.ts';
+export {
+  type Cue,
+  type LoopOptions,
+  type StableAnswerOptions,
+  THINKING_NAMES,
+  type ThinkingOptions,
+} from './thinking.ts';
 export type * from './types.ts';
 
 /** The options of each strategy. */

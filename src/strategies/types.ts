@@ -5,8 +5,10 @@
 import type { Engine, FinishReason, LedgerSnapshot, Sampling, TokenIds } from '../engine/types.ts';
 import type { Verdict } from '../tasks/types.ts';
 import type { ThinkingDialect } from '../text/thinking.ts';
+import type { Budget, Spending } from './budget.ts';
+import type { ThinkingOptions } from './thinking.ts';
 
-export type { ThinkingDialect };
+export type { Budget, Spending, ThinkingDialect, ThinkingOptions };
 
 /** A lane started: candidate `lane` of the run (0-based), drawing with `seed`. */
 export interface LaneEvent {
@@ -26,6 +28,33 @@ export interface LaneTokenEvent {
   logprob: number;
   part: 'thinking' | 'answer';
   forced: boolean;
+}
+/**
+ * The lane took back its last `tokens` tokens: the last `characters` characters of its thinking are void. Tokens taken back
+ * stay in what the lane generated and cost.
+ */
+export interface RewindEvent {
+  type: 'rewind';
+  lane: number;
+  tokens: number;
+  characters: number;
+}
+/** The course of a lane's thinking was changed from outside the model: what was done, and why (one sentence). */
+export interface SteerEvent {
+  type: 'steer';
+  lane: number;
+  action: 'close' | 'cue' | 'continue' | 'resample' | 'penalise';
+  reason: string;
+}
+/** How much of its budget the run has spent; at most ten a second, and one at the end. */
+export interface BudgetEvent {
+  type: 'budget';
+  spent: Spending;
+  budget: Budget;
+  /** Of the limit that is nearest: 0 to 1, a little above where that could not be helped. */
+  fraction: number;
+  /** `concluding`: lanes were told to answer. `spent`: nothing is left to give to a lane. */
+  state: 'running' | 'concluding' | 'spent';
 }
 /** The running cost: of each lane (index = lane) and of the whole run, with wall seconds since its start. */
 export interface CostEvent {
@@ -67,6 +96,9 @@ export interface DoneEvent {
 export type ReasoningEvent =
   | LaneEvent
   | LaneTokenEvent
+  | RewindEvent
+  | SteerEvent
+  | BudgetEvent
   | CostEvent
   | ScoreEvent
   | PruneEvent
@@ -80,11 +112,11 @@ export interface Candidate {
   seed: number;
   reasoning: string;
   answer: string;
-  /** Tokens generated (thinking and answer, forced ones included). */
+  /** Tokens generated (thinking and answer, forced ones and those taken back included). */
   tokens: number;
   /** `pruned`: stopped by the strategy because it could not change the choice any more. */
   finish: FinishReason | 'pruned';
-  /** Sum and count of the log-probabilities of its sampled tokens. */
+  /** Sum and count of the log-probabilities of its sampled tokens, without those taken back. */
   logprob: { sum: number; count: number };
   verdict: Verdict | null;
 }
@@ -109,13 +141,20 @@ export interface StrategyContext {
   /** How thinking is closed in this model's dialect. */
   dialect: ThinkingDialect;
   sampling: Sampling;
-  /** Most tokens a lane may spend on thinking before it is closed by force; and on the answer, and what ends that. */
-  thinking: { maxTokens: number };
+  /** How a lane thinks: its limit, and what else is to shape it. */
+  thinking: ThinkingOptions;
+  /** Most tokens of an answer, and what else ends it. */
   answer: { maxTokens: number; stopStrings?: readonly string[] };
+  /** What the whole run may spend. Nearly spent, lanes close their thinking and answer. */
+  budget?: Budget;
+  /** FLOPs that one byte weighs in `budget.eflops`. Default 562.5, the papers'. */
+  intensity?: number;
+  /** Milliseconds from any origin; default `performance.now`. */
+  clock?: () => number;
   /** Judges an answer, where the problem can be verified. */
   verify?: (answer: string) => Verdict;
   signal?: AbortSignal;
-  /** Fires when lanes are to close their thinking and answer: the budget is nearly spent. */
+  /** Fires when lanes are to close their thinking and answer: somebody has seen enough. */
   conclude?: AbortSignal;
 }
 

@@ -1,6 +1,6 @@
 /** Reads a strategy's stream to its end and checks that it is well-formed. */
 import { expect } from 'vitest';
-import type { Answer, CostEvent, ReasoningEvent } from '../../src/strategies/types.ts';
+import type { Answer, CostEvent, LaneTokenEvent, ReasoningEvent } from '../../src/strategies/types.ts';
 import { extractAnswer } from '../../src/text/answer.ts';
 
 export interface Told {
@@ -19,6 +19,31 @@ export async function read(run: AsyncGenerator<ReasoningEvent, Answer, undefined
 
 export function only<T extends ReasoningEvent['type']>(events: readonly ReasoningEvent[], type: T) {
   return events.filter((event): event is Extract<ReasoningEvent, { type: T }> => event.type === type);
+}
+
+export interface Written {
+  /** Tokens that were not taken back. */
+  kept: LaneTokenEvent[];
+  thinking: string;
+  answer: string;
+}
+
+/** What a lane's events amount to. */
+export function replay(events: readonly ReasoningEvent[], lane: number): Written {
+  const written: Written = { kept: [], thinking: '', answer: '' };
+  for (const event of events) {
+    if (!('lane' in event) || event.lane !== lane) continue;
+    if (event.type === 'token') {
+      written.kept.push(event);
+      written[event.part] += event.text;
+    } else if (event.type === 'rewind') {
+      expect(event.tokens).toBeLessThanOrEqual(written.kept.length);
+      expect(event.characters).toBeLessThanOrEqual(written.thinking.length);
+      written.kept.splice(written.kept.length - event.tokens);
+      written.thinking = written.thinking.slice(0, written.thinking.length - event.characters);
+    }
+  }
+  return written;
 }
 
 function rises(before: CostEvent, after: CostEvent): void {
@@ -49,7 +74,8 @@ export function expectWellFormed({ events, answer }: Told, lanes: number): void 
       .filter((type) => type !== 'prune' && type !== 'score' && type !== 'select');
     expect(order[0]).toBe('lane');
     expect(order.at(-1)).toBe('candidate');
-    expect(order.slice(1, -1).every((type) => type === 'token')).toBe(true);
+    const course = new Set(['token', 'rewind', 'steer']);
+    expect(order.slice(1, -1).every((type) => course.has(type))).toBe(true);
 
     const candidate = answer.candidates[lane]!;
     expect(only(own, 'candidate')[0]!.candidate).toEqual(candidate);
@@ -57,15 +83,15 @@ export function expectWellFormed({ events, answer }: Told, lanes: number): void 
     expect(only(own, 'lane')[0]!.seed).toBe(candidate.seed);
     const tokens = only(own, 'token');
     expect(candidate.tokens).toBe(tokens.length);
-    const sampled = tokens.filter((token) => !token.forced);
+    const { kept, thinking, answer: said } = replay(own, lane);
+    const sampled = kept.filter((token) => !token.forced);
     expect(candidate.logprob.count).toBe(sampled.length);
     expect(candidate.logprob.sum).toBeCloseTo(
       sampled.reduce((sum, token) => sum + token.logprob, 0),
       9,
     );
-    const textOf = (part: string) => tokens.filter((token) => token.part === part).map((token) => token.text);
-    expect(textOf('thinking').join('').trim()).toBe(candidate.reasoning);
-    expect(extractAnswer(textOf('answer').join(''))).toBe(candidate.answer);
+    expect(thinking.trim()).toBe(candidate.reasoning);
+    expect(extractAnswer(said)).toBe(candidate.answer);
     // Thinking comes first, and never again.
     const parts = tokens.map((token) => token.part);
     expect(parts.lastIndexOf('thinking')).toBeLessThan(
