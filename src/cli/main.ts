@@ -1,6 +1,7 @@
 /** `reckon`: what the page does, without a page. One command a file; results on stdout, everything else on stderr. */
 import { isReckonError } from '../errors.ts';
 import { device } from './device.ts';
+import { lab } from './lab.ts';
 import { solve } from './solve.ts';
 
 interface Command {
@@ -10,6 +11,7 @@ interface Command {
 
 const commands: Readonly<Record<string, Command>> = {
   device: { summary: 'show the GPU and measure what it sustains', run: device },
+  lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
 };
 

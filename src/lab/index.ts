@@ -1,0 +1,27 @@
+/** The lab's door: experiments on test-time scaling, run, resumed, looked at. */
+export { type CurvePoint, type Curves, curvesOf, paretoFrontier } from './curves.ts';
+export {
+  ACCOUNT_NAMES,
+  type AccountName,
+  checkExperiment,
+  type Experiment,
+  KV_POLICIES,
+  parseExperiment,
+  type TaskChoice,
+} from './experiment.ts';
+export { curvesCsv, filesOf, formatCsv, type LabReport, plotsOf, reportOf } from './export.ts';
+export { type Plot, type PlotPoint, type PlotSeries, renderPlot } from './plot.ts';
+export type { LabProgress } from './progress.ts';
+export { type LabModel, type LabRequest, type RunOptions, runExperiment } from './run.ts';
+export { SELECTIONS, type Selection, selectionAccuracy } from './selection.ts';
+export { Bootstrap, type Estimate, type Interval, mean, quantile, wilson } from './statistics.ts';
+export {
+  MemoryStore,
+  type ResultStore,
+  type Sample,
+  type Setting,
+  type StoredResults,
+  type StoreHeader,
+  type UnitRecord,
+} from './store.ts';
+export { problemsOf, type Unit, unitsOf } from './units.ts';
