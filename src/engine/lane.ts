@@ -214,11 +214,16 @@ class TaskGeneration implements Generation {
     this.#task = task;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<TokenEvent, FinishReason, undefined> {
-    try {
-      return yield* this.#task.events.read();
-    } finally {
-      this.#task.end('abort');
-    }
+  [Symbol.asyncIterator](): AsyncIterator<TokenEvent, FinishReason, undefined> {
+    const task = this.#task;
+    const events = task.events.read();
+    return {
+      next: () => events.next(),
+      // Not left to a generator's `finally`, which never runs where nothing was read before.
+      return: async (value) => {
+        task.end('abort');
+        return events.return(value as FinishReason);
+      },
+    };
   }
 }
