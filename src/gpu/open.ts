@@ -1,7 +1,7 @@
 /** Opens the adapter and the device with the features and limits that are there; nothing is assumed. */
 import { ReckonError } from '../errors.ts';
 import { Gpu } from './gpu.ts';
-import { describeDevice } from './profile.ts';
+import { type DeviceProfile, describeDevice } from './profile.ts';
 
 export interface OpenGpuOptions {
   /** Where WebGPU comes from. Default: `navigator.gpu`; in Node, what `openNodeGpu` returns. */
@@ -11,6 +11,8 @@ export interface OpenGpuOptions {
   timestamps?: boolean;
   /** Leave features out, to run as a lesser GPU would (tests, comparisons). */
   without?: readonly ('f16' | 'subgroups')[];
+  /** What to choose kernels for, if not for what the adapter is: on a software driver, `gpu` tests a GPU's kernels. */
+  tuning?: DeviceProfile['tuning'];
 }
 
 const NO_WEBGPU_HINT =
@@ -64,5 +66,5 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
         cause,
       });
     });
-  return new Gpu(device, describeDevice(adapter, device));
+  return new Gpu(device, describeDevice(adapter, device, options.tuning));
 }

@@ -6,6 +6,8 @@ export interface DeviceProfile {
   readonly architecture: string;
   /** True for drivers that run on the CPU: correct, and no measure of a GPU. */
   readonly software: boolean;
+  /** What kernels are chosen for: a GPU's many threads, or the few wide ones of a CPU, where barriers are dear. */
+  readonly tuning: 'gpu' | 'cpu';
   readonly features: { readonly f16: boolean; readonly subgroups: boolean; readonly timestamps: boolean };
   /** Limits the device was opened with, in bytes and counts: the adapter's own. */
   readonly limits: {
@@ -20,7 +22,11 @@ export interface DeviceProfile {
 /** Adapters that are a CPU in disguise, by what their drivers call themselves. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i;
 
-export function describeDevice(adapter: GPUAdapter, device: GPUDevice): DeviceProfile {
+export function describeDevice(
+  adapter: GPUAdapter,
+  device: GPUDevice,
+  tuning?: DeviceProfile['tuning'],
+): DeviceProfile {
   const { vendor, architecture, description, device: deviceName } = adapter.info;
   const words = [vendor, architecture, deviceName, description].join(' ');
   const fallback = (adapter.info as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
@@ -32,6 +38,7 @@ export function describeDevice(adapter: GPUAdapter, device: GPUDevice): DevicePr
     vendor,
     architecture,
     software,
+    tuning: tuning ?? (software ? 'cpu' : 'gpu'),
     features: {
       f16: device.features.has('shader-f16'),
       subgroups: device.features.has('subgroups' as GPUFeatureName),

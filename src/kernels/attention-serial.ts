@@ -27,7 +27,7 @@ export function createAttention(
   gpu: Gpu,
   options: AttentionOptions,
   precisions: Precisions,
-  serial = gpu.profile.software,
+  serial = gpu.profile.tuning === 'cpu',
 ): Promise<AttentionKernels> {
   return serial ? SerialAttention.create(gpu, options, precisions) : Attention.create(gpu, options, precisions);
 }

@@ -42,7 +42,7 @@ export interface MatmulTuning {
 
 /** The one place where devices differ. Software drivers pay for barriers and registers, GPUs for idle units. */
 export function defaultTuning(profile: DeviceProfile): MatmulTuning {
-  if (profile.software) {
+  if (profile.tuning === 'cpu') {
     return {
       rowTiles: [1, 4, 8, 16],
       columns: 4,

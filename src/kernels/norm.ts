@@ -41,7 +41,7 @@ export class RmsNorm {
     checkNumber('hidden', hidden, { min: 4, integer: true });
     checkNumber('epsilon', epsilon, { min: 0, exclusiveMin: true });
     if (hidden % 4 !== 0) throw new ReckonError('bad-option', `hidden is ${hidden}; it must be a multiple of 4.`);
-    const redundant = gpu.profile.software;
+    const redundant = gpu.profile.tuning === 'cpu';
     let threads = redundant ? SOFTWARE_THREADS : MAX_THREADS;
     while (threads > hidden / 4) threads /= 2;
     const kernel = await gpu.kernel({

@@ -16,17 +16,17 @@ export interface StepSizes {
 /** Memory spent on logits and on partial attention results, each, unless a single row or lane needs more. */
 const SCRATCH_BYTES = 64 * 2 ** 20;
 /** A software driver computes a row in milliseconds: short steps keep it answering. */
-const PREFILL_ROWS = { gpu: 256, software: 64 };
+const PREFILL_ROWS = { gpu: 256, cpu: 64 };
 
 /** @throws ReckonError `bad-option` for sizes that are not positive whole numbers. */
 export function stepLimits(profile: DeviceProfile, config: ModelConfig, sizes: StepSizes): StepLimits {
   const slots = checkNumber('maxLanes', sizes.maxLanes, { min: 1, max: 256, integer: true });
   const maxContext = checkNumber('maxContext', sizes.maxContext, { min: 2, integer: true });
-  const prefillRows = checkNumber(
-    'prefillRows',
-    sizes.prefillRows ?? (profile.software ? PREFILL_ROWS.software : PREFILL_ROWS.gpu),
-    { min: 1, max: 4096, integer: true },
-  );
+  const prefillRows = checkNumber('prefillRows', sizes.prefillRows ?? PREFILL_ROWS[profile.tuning], {
+    min: 1,
+    max: 4096,
+    integer: true,
+  });
   const splits = Math.ceil(maxContext / (SPLIT_PAGES * PAGE_SIZE));
   const partialBytes = config.heads * (config.headDim + 4) * 4;
   const maxItems = Math.max(splits, Math.min(slots * splits, Math.floor(SCRATCH_BYTES / partialBytes)));

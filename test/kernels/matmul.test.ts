@@ -40,7 +40,7 @@ describe('matmul', () => {
 
   it('does so with the tuning of a GPU that is not a CPU', async () => {
     // Of its tiles only the ones used here: software drivers take seconds to compile all of them.
-    const tuning = { ...defaultTuning({ ...gpu.profile, software: false }), rowTiles: [8, 32] };
+    const tuning = { ...defaultTuning({ ...gpu.profile, tuning: 'gpu' }), rowTiles: [8, 32] };
     const wide = { epilogue: 'add', bias: false, rows: 'rows', precision: 'f32', seed: 3, tunings: [tuning] } as const;
     await checkMatmul(gpu, { ...wide, inputs: 520, outputs: 72, counts: [34, 6, 32] });
   });

@@ -13,13 +13,13 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 
 /** The same device told to run as if it were (or were not) a CPU: both variants run on every machine. */
-function posingAs(software: boolean): Gpu {
-  return new Gpu(gpu.device, { ...gpu.profile, software });
+function posingAs(tuning: 'gpu' | 'cpu'): Gpu {
+  return new Gpu(gpu.device, { ...gpu.profile, tuning });
 }
 
 describe('RmsNorm', () => {
-  it.each([true, false])('agrees with float64, gathered or not (software driver: %s)', async (software) => {
-    await checkNormAll(posingAs(software));
+  it.each(['gpu', 'cpu'] as const)('agrees with float64, gathered or not, with kernels for a %s', async (tuning) => {
+    await checkNormAll(posingAs(tuning));
   });
 
   it('does so for random shapes', async () => {

@@ -31,6 +31,10 @@ export interface ReferenceEngineOptions {
   pageSize?: number;
   /** Default: what 256 longest lanes need. */
   totalPages?: number;
+  /** Bytes of weights are shared by the lanes that work at the time, as in a batch. Default false: each row reads all. */
+  shareWeights?: boolean;
+  /** Draws charged beyond a stop, as by an engine that reads back late; never beyond `maxTokens`. Default 0. */
+  runAhead?: number;
 }
 
 type Session = ReturnType<ReferenceDecoder['session']>;
@@ -121,15 +125,26 @@ class ReferenceLane implements Lane {
     this.#busy = true;
   }
 
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /** Reads one token and returns the logits after it. */
   #push(session: Session, token: number, position: number): Float64Array {
+    this.#charge(position);
+    return session.push(token);
+  }
+
+  /** The cost of a row: all weights, and what it attends to. */
+  #charge(position: number): void {
     const { hiddenSize, intermediateSize, heads, kvHeads, headDim, layers, vocabSize } =
       this.#engine.options.decoder.config;
     const weights =
       layers * (hiddenSize * headDim * (2 * heads + 2 * kvHeads) + 3 * hiddenSize * intermediateSize) +
       hiddenSize * vocabSize;
     const cost = zeroCosts();
-    cost.linear = { flops: 2 * weights, bytes: 8 * weights };
+    const readers = this.#engine.options.shareWeights ? [...this.#engine.lanes].filter(({ busy }) => busy).length : 1;
+    cost.linear = { flops: 2 * weights, bytes: (8 * weights) / Math.max(1, readers) };
     cost.attention = {
       flops: 4 * layers * heads * headDim * (position + 1),
       bytes: 16 * layers * kvHeads * headDim * (position + 1),
@@ -139,7 +154,6 @@ class ReferenceLane implements Lane {
       ledger.rows++;
       addCosts(ledger.classes, cost);
     }
-    return session.push(token);
   }
 
   /** Logits after the last token. */
@@ -182,13 +196,15 @@ class ReferenceLane implements Lane {
 
   async *#generate(options: GenerateOptions): AsyncGenerator<TokenEvent, FinishReason, undefined> {
     this.#start();
+    let count = 0;
+    let limit = 0;
     try {
       const { maxContext } = this.#engine.capacity;
-      const limit = Math.min(options.maxTokens ?? maxContext, maxContext - this.length);
+      limit = Math.min(options.maxTokens ?? maxContext, maxContext - this.length);
       const stopTokens = new Set(options.stopTokens ?? this.#engine.options.stopTokens);
       const stopText = new StopText(options.stopStrings ?? []);
       const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32);
-      for (let count = 0; count < limit; count++) {
+      for (; count < limit; count++) {
         if (options.signal?.aborted) return 'abort';
         const logits = await this.#ready();
         if (options.signal?.aborted) return 'abort';
@@ -205,6 +221,13 @@ class ReferenceLane implements Lane {
       }
       return 'length';
     } finally {
+      // The draw it stopped at is in the count where nothing stopped it, else not yet.
+      const ahead = Math.min(this.#engine.options.runAhead ?? 0, limit - count - 1);
+      for (let i = 0; i < ahead; i++) {
+        this.#charge(this.length + i);
+        this.ledger.sampled++;
+        this.#engine.ledger.sampled++;
+      }
       this.#busy = false;
     }
   }
@@ -274,6 +297,7 @@ export class ReferenceEngine implements Engine {
     vendor: '',
     architecture: '',
     software: true,
+    tuning: 'cpu',
     features: { f16: false, subgroups: false, timestamps: false },
     limits: {
       maxBufferSize: 0,
