@@ -9,7 +9,7 @@ import { type CandidateStreamEvent, runCandidate } from './candidate.ts';
 import { checkContext } from './check.ts';
 import { merge } from './merge.ts';
 import { type PromptCost, readPrompt } from './prompt.ts';
-import { BOUNDLESS, Purse } from './purse.ts';
+import { BOUNDLESS, leastTokens, Purse } from './purse.ts';
 import type { Selection, Selector } from './select.ts';
 import type {
   Answer,
@@ -33,9 +33,15 @@ export interface ConductPlan {
 /** Cost and budget events come at most this often, in milliseconds; a panel cannot show more. */
 const COST_INTERVAL = 100;
 
+/** Tokens of a forced close; 0 where there is no thinking to close. */
+function closeTokens({ engine, dialect }: StrategyContext): number {
+  return dialect.thinks ? engine.encode(dialect.close).length : 0;
+}
+
 /** Tokens that a lane may come to hold, and those of a probe beside it, to the page. */
-function longest({ engine, prompt, dialect, thinking, answer }: StrategyContext): number {
-  const close = dialect.thinks ? engine.encode(dialect.close).length : 0;
+function longest(context: StrategyContext): number {
+  const { engine, prompt, dialect, thinking, answer } = context;
+  const close = closeTokens(context);
   const length = prompt.length + (dialect.thinks ? thinking.maxTokens + close : 0) + answer.maxTokens;
   if (!dialect.thinks || !thinking.stableAnswer) return length;
   const { pageSize, maxContext } = engine.capacity;
@@ -78,7 +84,8 @@ class Run {
     const leave = () => root.dispose();
     signal?.addEventListener('abort', leave, { once: true });
     try {
-      const cost = await readPrompt(root, prompt, budget, intensity);
+      const tokens = leastTokens(closeTokens(context), context.answer.maxTokens);
+      const cost = await readPrompt(root, prompt, budget, intensity, { lanes: count, tokens });
       return new Run(context, root, count, cost, started);
     } catch (error) {
       throwIfAborted(signal, 'The run');
@@ -90,17 +97,17 @@ class Run {
   }
 
   #fill(budget: NonNullable<StrategyContext['budget']>, lanes: number): Purse {
-    const { engine, dialect, answer, prompt, intensity = PAPER_INTENSITY } = this.#context;
+    const { answer, prompt, intensity = PAPER_INTENSITY } = this.#context;
     return new Purse({
       budget,
       intensity,
       seconds: () => this.#seconds(),
       lanes,
-      close: dialect.thinks ? engine.encode(dialect.close).length : 0,
+      close: closeTokens(this.#context),
       answer: answer.maxTokens,
       promptTokens: prompt.length,
       prompt: this.#prompt.spent,
-      row: this.#prompt.row,
+      rows: this.#prompt.rows,
       lane: (index) => ({ cost: this.#laneCost(index), length: (this.lanes[index] as Lane).length }),
     });
   }

@@ -1,16 +1,20 @@
 /**
- * What a lane's next tokens may cost, from what its last ones did. Bounds, not guesses:
+ * What a lane's next tokens may cost, from what its last ones did. Bounds where there are some:
  * - A row's cost is a + b·length with a, b ≥ 0 (dense attention; less under sparse), so it grows at most in proportion to
- *   the length.
+ *   the length; where b was measured, at most by twice that.
  * - What lanes share (reading the weights) is split over those in the step: when B lanes become B', a row costs at most
  *   B / B' times as much.
  */
 
-/** A measured cost per row: of rows around `length`, with `lanes` lanes running. */
-interface Sample {
+/** Lengths closer than this say nothing of growth: pages and splits of the cache make steps. */
+const APART = 16;
+/** Measured growth is trusted up to this factor. */
+const GROWTH = 2;
+
+/** Rows around `length` cost `perRow` each, `lanes` lanes running. */
+export interface RowSample {
   readonly perRow: number;
   readonly length: number;
-  readonly lanes: number;
 }
 
 /** Where a measurement begins. */
@@ -21,13 +25,25 @@ interface Mark {
   readonly lanes: number;
 }
 
-export class Price {
-  #sample: Sample;
-  #mark: Mark | null = null;
+/** The growth of a row's cost per token of length; infinite where the samples do not tell. */
+function growth(one: RowSample, other: RowSample): number {
+  const apart = other.length - one.length;
+  return apart < APART ? Number.POSITIVE_INFINITY : Math.max(0, (GROWTH * (other.perRow - one.perRow)) / apart);
+}
 
-  /** @param perRow cost of a row around `length`, `lanes` lanes running. */
-  constructor(perRow: number, length: number, lanes = 1) {
-    this.#sample = { perRow, length, lanes };
+export class Price {
+  #sample: RowSample;
+  #growth: number;
+  /** Lanes that ran when the sample was taken. */
+  #lanes = 1;
+  #mark: Mark | null = null;
+  /** The last sample is of decoding, and comparable with the next. */
+  #decoded = false;
+
+  /** @param samples what rows cost at one or two lengths, the longer last, computed alone. */
+  constructor(samples: readonly [RowSample, ...RowSample[]]) {
+    this.#sample = samples.at(-1) as RowSample;
+    this.#growth = growth(samples[0], this.#sample);
   }
 
   /** A measurement begins: `amount` spent so far, `count` rows drawn from, at this length. */
@@ -42,26 +58,37 @@ export class Price {
     if (!mark || count <= mark.count || amount <= mark.amount) return;
     const perRow = (amount - mark.amount) / (count - mark.count);
     // Draws behind a stop lie beyond the length; the shorter length gives the higher bound.
-    this.#sample = { perRow, length: Math.max(1, (mark.length + length) / 2), lanes: mark.lanes };
+    const sample = { perRow, length: Math.max(1, (mark.length + length) / 2) };
+    if (this.#decoded && mark.lanes === this.#lanes) {
+      const grown = growth(this.#sample, sample);
+      if (Number.isFinite(grown)) this.#growth = grown;
+    }
+    this.#sample = sample;
+    this.#lanes = mark.lanes;
+    this.#decoded = true;
   }
 
-  /** Cost per row and token of length. */
-  #slope(lanes: number): number {
-    const { perRow, length, lanes: then } = this.#sample;
-    return (perRow * Math.max(1, then / Math.max(1, lanes))) / length;
+  /** A row behind L tokens costs at most `base` + `slope` · L. */
+  #line(lanes: number): { base: number; slope: number } {
+    const { perRow, length } = this.#sample;
+    const shared = Math.max(1, this.#lanes / Math.max(1, lanes));
+    const slope = Math.min(this.#growth, perRow / Math.max(1, length));
+    return { base: (perRow - slope * length) * shared, slope: slope * shared };
   }
 
   /** The most that `rows` rows behind `length` tokens may cost. */
   cost(rows: number, length: number, lanes: number): number {
-    return this.#slope(lanes) * rows * (length + (rows + 1) / 2);
+    const { base, slope } = this.#line(lanes);
+    return rows * (base + slope * (length + (rows + 1) / 2));
   }
 
   /** How many rows behind `length` tokens surely cost no more than `amount`. */
   rows(amount: number, length: number, lanes: number): number {
-    const slope = this.#slope(lanes);
     if (amount <= 0) return 0;
-    if (slope === 0) return Number.POSITIVE_INFINITY;
-    const half = length + 0.5;
-    return Math.max(0, Math.floor(Math.sqrt(half * half + (2 * amount) / slope) - half));
+    const { base, slope } = this.#line(lanes);
+    const first = base + slope * (length + 0.5);
+    if (first === 0) return Number.POSITIVE_INFINITY;
+    // The positive root of slope/2 · r² + first · r = amount, in the form that does not cancel.
+    return Math.floor((2 * amount) / (first + Math.sqrt(first * first + 2 * slope * amount)));
   }
 }

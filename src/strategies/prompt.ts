@@ -1,70 +1,92 @@
 /** Reads the prompt of a run, within its budget. */
 import type { Lane, LedgerSnapshot, TokenIds } from '../engine/types.ts';
-import { type Budget, eflopsOf } from './budget.ts';
-import { Price } from './price.ts';
-import { tooSmall } from './purse.ts';
+import type { Budget } from './budget.ts';
+import { priced, priceOf, type RowCost, tooSmall } from './purse.ts';
 
-/** Tokens read before anything is known of their cost. */
-const FIRST = 8;
+/** Tokens of the first piece, read before anything is known of their cost, and of the last, which tells what comes next. */
+const ENDS = 8;
 
-/** What a row behind the prompt may cost when it is computed alone. */
-export interface RowCost {
-  flops: number;
-  bytes: number;
+/** What must still be paid behind the prompt: so many lanes, so many tokens each. */
+export interface Need {
+  readonly lanes: number;
+  readonly tokens: number;
 }
 
-/** `row` is all zeros where the budget limits no cost, which then need not be known. */
 export interface PromptCost {
   readonly spent: LedgerSnapshot;
-  readonly row: RowCost;
+  /** Rows at its first and last tokens; none where the budget limits no cost. */
+  readonly rows: readonly RowCost[];
 }
 
 /**
  * Appends the prompt to an empty lane. Under a budget of eFLOPs or bytes it is read in pieces, each of which surely fits:
  * a prompt that is too dear is refused before it has cost more than the budget.
- * @throws ReckonError `over-capacity` where the budget ends before the prompt does.
+ * @throws ReckonError `over-capacity` where the budget ends before the prompt and the least behind it do.
  */
-export async function readPrompt(lane: Lane, prompt: TokenIds, budget: Budget, intensity: number): Promise<PromptCost> {
-  const row: RowCost = { flops: 0, bytes: 0 };
-  if (budget.eflops === undefined && budget.bytes === undefined) {
+export async function readPrompt(
+  lane: Lane,
+  prompt: TokenIds,
+  budget: Budget,
+  intensity: number,
+  need: Need,
+): Promise<PromptCost> {
+  const limits = (['eflops', 'bytes'] as const).filter((name) => budget[name] !== undefined);
+  if (limits.length === 0) {
     await lane.append(prompt);
-    return { spent: lane.ledger.snapshot(), row };
+    return { spent: lane.ledger.snapshot(), rows: [] };
   }
-  const limits = [
-    { name: 'eflops', total: budget.eflops, of: (cost: RowCost) => eflopsOf(cost, intensity) },
-    { name: 'bytes', total: budget.bytes, of: (cost: RowCost) => cost.bytes },
-  ] as const;
-  let piece = Math.min(FIRST, prompt.length);
-  for (let read = 0; read < prompt.length; ) {
-    const learnt = await measured(lane, () => lane.append(prompt.slice(read, read + piece)));
-    // A row's cost grows at most in proportion to the length.
-    const grown = prompt.length / (read + piece / 2);
-    if (learnt) Object.assign(row, { flops: learnt.flops * grown, bytes: learnt.bytes * grown });
-    read += piece;
-    const left = prompt.length - read;
-    if (left === 0) break;
+  let piece = Math.min(ENDS, prompt.length);
+  let first: Measured | null = null;
+  let latest: Measured | null = null;
+  for (let read = 0; ; ) {
+    const next = read + piece;
+    latest = (await measured(lane, read + piece / 2, () => lane.append(prompt.slice(read, next)))) ?? latest;
+    const left = prompt.length - next;
+    // Decoding may cost more a row than reading many at once: at both ends, one is computed alone.
+    if (read === 0 || left === 0) latest = (await probed(lane)) ?? latest;
+    first ??= latest;
+    read = next;
+    if (left === 0) return { spent: lane.ledger.snapshot(), rows: comparable(first, latest) };
     const spent = lane.ledger.snapshot();
-    piece = Math.min(2 * read, left);
-    for (const { name, total, of } of limits) {
-      if (total === undefined) continue;
-      const price = new Price(of(row), prompt.length);
-      piece = Math.min(piece, price.rows(total - of(spent), read, 1));
-      if (piece < 1) throw tooSmall(name, total, Math.ceil(of(spent) + price.cost(left, read, 1)), 'the prompt alone');
+    piece = left > ENDS ? Math.min(2 * read, left - ENDS) : left;
+    for (const name of limits) {
+      const total = budget[name] as number;
+      const of = priced(name, intensity);
+      const price = priceOf(latest ? [latest] : [], of);
+      const fits = price.rows(total - of(spent), read, 1);
+      if (fits < Math.min(left, ENDS)) {
+        const rest = price.cost(left, read, 1) + need.lanes * price.cost(need.tokens + 2, prompt.length, 1);
+        throw tooSmall(name, total, of(spent) + rest, need.lanes);
+      }
+      piece = Math.min(piece, fits);
     }
   }
-  // Decoding may cost more a row than reading many at once: one is computed alone.
-  const last = prompt[prompt.length - 1] as number;
-  const alone = await measured(lane, () => lane.choose([last]));
-  if (alone) Object.assign(row, { flops: Math.max(row.flops, alone.flops), bytes: Math.max(row.bytes, alone.bytes) });
-  return { spent: lane.ledger.snapshot(), row };
+}
+
+interface Measured extends RowCost {
+  /** It was the only row of its step. */
+  readonly alone: boolean;
+}
+
+/** Both, where they were measured alike; else what is known of the end. */
+function comparable(first: Measured | null, latest: Measured | null): RowCost[] {
+  if (!first || !latest) return [];
+  return first.alone === latest.alone ? [first, latest] : [latest];
 }
 
 /** The cost of a row while `work` ran; null where no row was computed. */
-async function measured(lane: Lane, work: () => Promise<unknown>): Promise<RowCost | null> {
+async function measured(lane: Lane, length: number, work: () => Promise<unknown>): Promise<Measured | null> {
   const before = lane.ledger.snapshot();
   await work();
   const after = lane.ledger.snapshot();
   const rows = after.rows - before.rows;
-  if (rows === 0) return null;
-  return { flops: (after.flops - before.flops) / rows, bytes: (after.bytes - before.bytes) / rows };
+  if (rows <= 0) return null;
+  const perRow = (name: 'flops' | 'bytes') => (after[name] - before[name]) / rows;
+  return { flops: perRow('flops'), bytes: perRow('bytes'), length, alone: rows === 1 };
+}
+
+/** The cost of the lane's last row, computed alone, as it is before the first draw. */
+function probed(lane: Lane): Promise<Measured | null> {
+  const last = lane.tokens[lane.length - 1] as number;
+  return measured(lane, lane.length, () => lane.choose([last]));
 }

@@ -6,7 +6,7 @@
 import type { LedgerSnapshot } from '../engine/types.ts';
 import { ReckonError } from '../errors.ts';
 import { type Budget, eflopsOf } from './budget.ts';
-import { Price } from './price.ts';
+import { Price, type RowSample } from './price.ts';
 
 /** Shorter answers than this are not worth a run; a budget that cannot pay them is refused. */
 const LEAST_ANSWER = 16;
@@ -38,6 +38,25 @@ export interface Share {
 /** A share without limits. */
 export const BOUNDLESS: Share = { grant: (wanted) => wanted, settle() {}, count() {}, late: () => false, end() {} };
 
+/** What a row behind `length` tokens cost when it was computed alone. */
+export interface RowCost {
+  readonly length: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** What is measured of a cost, by the name of its limit. */
+export function priced(name: 'eflops' | 'bytes', intensity: number) {
+  return (cost: { readonly flops: number; readonly bytes: number }) =>
+    name === 'bytes' ? cost.bytes : eflopsOf(cost, intensity);
+}
+
+/** The price of rows that cost this. */
+export function priceOf(rows: readonly RowCost[], amount: (row: RowCost) => number): Price {
+  const [first, ...others] = rows.map((row): RowSample => ({ perRow: amount(row), length: row.length }));
+  return new Price([first ?? { perRow: 0, length: 1 }, ...others]);
+}
+
 export interface PurseOptions {
   readonly budget: Budget;
   readonly intensity: number;
@@ -50,8 +69,8 @@ export interface PurseOptions {
   /** Tokens of the prompt, and what reading it cost. */
   readonly promptTokens: number;
   readonly prompt: LedgerSnapshot;
-  /** Cost of a row behind the prompt: what the run has to go by before anything was decoded. */
-  readonly row: { readonly flops: number; readonly bytes: number };
+  /** Cost of rows in the prompt, the last one last: what the run has to go by before anything was decoded. */
+  readonly rows: readonly RowCost[];
   /** What lane `index` has cost, and how many tokens it holds. */
   readonly lane: (index: number) => { readonly cost: LedgerSnapshot; readonly length: number };
 }
@@ -81,6 +100,11 @@ interface Limit {
   readonly prices: readonly Price[] | null;
 }
 
+/** Tokens without which no lane can be run: a word of thinking, the close, and a short answer. */
+export function leastTokens(close: number, answer: number): number {
+  return (close > 0 ? close + 1 : 0) + Math.min(answer, LEAST_ANSWER);
+}
+
 export class Purse {
   readonly #options: PurseOptions;
   readonly #lanes: LaneState[];
@@ -90,7 +114,7 @@ export class Purse {
   /** @throws ReckonError `over-capacity` where the lanes could not even close and answer; it tells the least that would do. */
   constructor(options: PurseOptions) {
     this.#options = options;
-    const { budget, intensity, lanes, prompt, promptTokens, row } = options;
+    const { budget, intensity, lanes, prompt, promptTokens, rows } = options;
     const blank: LaneState = {
       phase: 'thinking',
       tokens: 0,
@@ -100,15 +124,18 @@ export class Purse {
       began: null,
     };
     this.#lanes = Array.from({ length: lanes }, () => ({ ...blank }));
-    const limit = (name: keyof Budget, common: number, perRow: number | null, amount: Limit['amount']) => {
+    const spent = () => this.#lanes.map(() => 0);
+    if (budget.tokens !== undefined) {
+      const amount: Limit['amount'] = (tokens) => tokens;
+      this.#limits.push({ name: 'tokens', total: budget.tokens, common: 0, spent: spent(), amount, prices: null });
+    }
+    for (const name of ['eflops', 'bytes'] as const) {
       const total = budget[name];
-      if (total === undefined) return;
-      const prices = perRow === null ? null : this.#lanes.map(() => new Price(perRow, promptTokens));
-      this.#limits.push({ name, total, common, spent: this.#lanes.map(() => 0), amount, prices });
-    };
-    limit('tokens', 0, null, (tokens) => tokens);
-    limit('eflops', eflopsOf(prompt, intensity), eflopsOf(row, intensity), (_, cost) => eflopsOf(cost, intensity));
-    limit('bytes', prompt.bytes, row.bytes, (_, cost) => cost.bytes);
+      if (total === undefined) continue;
+      const of = priced(name, intensity);
+      const prices = this.#lanes.map(() => priceOf(rows, of));
+      this.#limits.push({ name, total, common: of(prompt), spent: spent(), amount: (_, cost) => of(cost), prices });
+    }
     const answer = this.#affordableAnswer();
     for (const lane of this.#lanes) lane.reserve = options.close + answer;
   }
@@ -140,14 +167,15 @@ export class Purse {
   /** Tokens of answer to keep for each lane: all it may have, but not much more than half of its share. */
   #affordableAnswer(): number {
     const { lanes, close, answer, promptTokens } = this.#options;
-    const least = Math.min(answer, LEAST_ANSWER);
-    // Where there is thinking there is at least a word of it, and the close.
-    const before = close > 0 ? close + 1 : 0;
+    const least = leastTokens(close, answer);
     let kept = answer;
     for (const limit of this.#limits) {
-      const free = this.#rowsFor(limit, 0, (limit.total - limit.common) / lanes, promptTokens) - before;
-      if (free < least) this.#refuse(limit, before + least);
-      kept = Math.min(kept, close > 0 ? Math.max(least, Math.floor(free / 2)) : free);
+      // Thinking and answer are granted apart, each with its extra row.
+      const apart = limit.prices ? EXTRA_ROWS : 0;
+      const share = this.#rowsFor(limit, 0, (limit.total - limit.common) / lanes, promptTokens) - apart;
+      if (share < least) this.#refuse(limit, least + apart);
+      const free = close > 0 ? share - close - 1 : share;
+      kept = Math.min(kept, close > 0 ? Math.max(Math.min(answer, LEAST_ANSWER), Math.floor(free / 2)) : free);
     }
     return kept;
   }
@@ -155,8 +183,7 @@ export class Purse {
   #refuse({ name, total, common, prices }: Limit, rows: number): never {
     const { lanes, promptTokens } = this.#options;
     const each = prices?.[0] ? prices[0].cost(rows + EXTRA_ROWS, promptTokens, lanes) : rows;
-    const least = Math.ceil((common + lanes * each) * (1 + ROUNDING));
-    throw tooSmall(name, total, least, `${lanes} lane${lanes === 1 ? '' : 's'}`);
+    throw tooSmall(name, total, common + lanes * each, lanes);
   }
 
   #running(): number {
@@ -241,11 +268,12 @@ export class Purse {
   }
 }
 
-/** The refusal of a budget that cannot pay for a run of this kind. */
-export function tooSmall(name: keyof Budget, total: number, least: number, what: string): ReckonError {
+/** The refusal of a budget that cannot pay for a run of this kind, with the least that would do. */
+export function tooSmall(name: keyof Budget, total: number, needed: number, lanes: number): ReckonError {
+  const least = Math.ceil(needed * (1 + ROUNDING));
   return new ReckonError(
     'over-capacity',
-    `A budget of ${total} ${name} is too small for ${what}: prompt, a word of thinking and an answer may need ${least}.`,
+    `A budget of ${total} ${name} is too small for ${lanes} lane${lanes === 1 ? '' : 's'}: prompt, a word of thinking and a short answer may need ${least}.`,
     {
       hint: `Allow at least ${least} ${name}, use fewer lanes, or allow a shorter answer.`,
       details: { name, limit: total, least },
