@@ -108,7 +108,8 @@ const markOf = (type: SymbolType, size: number): string => symbol(type, size)() 
 const typeOf = (index: number): SymbolType => symbolsFill[index % symbolsFill.length] as SymbolType;
 const colourOf = (index: number): string => COLOURS[index % COLOURS.length] as string;
 
-function seriesMarks({ points }: PlotSeries, index: number, x: Scale, y: Scale): string {
+/** @param aside pixels by which the whiskers stand beside their points, so that those of several lines are told apart. */
+function seriesMarks({ points }: PlotSeries, index: number, aside: number, x: Scale, y: Scale): string {
   const colour = colourOf(index);
   const path = line<PlotPoint>(
     (point) => x(point.x),
@@ -116,11 +117,12 @@ function seriesMarks({ points }: PlotSeries, index: number, x: Scale, y: Scale):
   ).digits(1)(points);
   const marks = points.map((point) => {
     const [at, top, bottom] = [px(x(point.x)), px(y(point.high)), px(y(point.low))];
+    const beside = px(x(point.x) + aside);
     const label = point.label
       ? `<text x="${px(x(point.x) + 7)}" y="${px(y(point.y) + 14)}" font-size="11" fill="currentColor" fill-opacity="0.8">${escaped(point.label)}</text>`
       : '';
     return [
-      `<line x1="${at}" x2="${at}" y1="${top}" y2="${bottom}" stroke-opacity="0.55"/>`,
+      `<line class="interval" x1="${beside}" x2="${beside}" y1="${top}" y2="${bottom}" stroke-opacity="0.6" stroke-width="1.5"/>`,
       `<path d="${markOf(typeOf(index), 52)}" transform="translate(${at},${px(y(point.y))})" fill="${colour}" stroke="none"/>`,
       label && `<g stroke="none">${label}</g>`,
     ].join('');
@@ -175,7 +177,7 @@ ${plot.note ? `<text x="${MARGIN.left}" y="47" fill-opacity="0.75">${escaped(plo
 <g transform="translate(${MARGIN.left},${MARGIN.top})">
 ${axes(plot, x, y, plot.x.ticks ?? logTicks(domain))}
 ${plot.frontier ? frontierMark(plot.frontier, x, y) : ''}
-${series.map((one, index) => seriesMarks(one, index, x, y)).join('\n')}
+${series.map((one, index) => seriesMarks(one, index, 4 * (index - (series.length - 1) / 2), x, y)).join('\n')}
 </g>
 ${legend(plot)}
 </svg>
