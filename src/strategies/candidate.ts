@@ -306,7 +306,7 @@ class CandidateRun {
     if (signal.aborted) return;
     await lane.append(tokens);
     const marker = text.indexOf(dialect.marker);
-    const markerAt = marker < 0 ? text.length : marker;
+    const markerAt = marker < 0 ? Number.POSITIVE_INFINITY : marker;
     let before = '';
     for (const [i, token] of tokens.entries()) {
       const written = engine.decode(tokens.slice(0, i + 1));

@@ -13,9 +13,13 @@ export class Seam {
   #silent: number[] = [];
   /** Tokens around the seam whose text is still open; empty when none is. */
   #open: number[] = [];
+  /** Characters of their text that were given already. */
   #shown = 0;
-  /** The engine, which saw only the rest of the character, will still give something for it. */
-  #leftover = false;
+  /** Tokens of this stretch that belong to a character from before it, and characters the engine has said of them. */
+  #orphans: number[] = [];
+  #said = 0;
+  /** Characters that the engine, which saw only the rest of the character, will still say for it. */
+  #skip = 0;
 
   constructor(decode: (tokens: readonly number[]) => string) {
     this.#decode = decode;
@@ -27,26 +31,36 @@ export class Seam {
    * @param last whether its stretch ends with it.
    */
   push(token: number, said: string, last: boolean): string {
-    if (this.#open.length > 0) return this.#join(token);
-    const text = this.#leftover && said !== '' ? said.replace(/^\ufffd+/, '') : said;
-    if (said !== '') this.#leftover = false;
+    const text = this.#open.length > 0 ? this.#join(token, said) : this.#follow(token, said, last);
+    if (last) {
+      this.#orphans = [];
+      this.#said = 0;
+      this.#skip = 0;
+    }
+    return text;
+  }
+
+  #follow(token: number, said: string, last: boolean): string {
+    const text = said.slice(this.#skip);
+    this.#skip -= said.length - text.length;
     if (last && BROKEN.test(text)) {
       this.#open = [...this.#silent, token];
       this.#silent = [];
       this.#shown = this.#decode(this.#open).replace(BROKEN, '').length;
       return text.replace(BROKEN, '');
     }
-    this.#silent = said === '' ? [...this.#silent.slice(1 - MAX_OPEN), token] : [];
+    this.#silent = text === '' ? [...this.#silent.slice(1 - MAX_OPEN), token] : [];
     return text;
   }
 
-  #join(token: number): string {
+  #join(token: number, said: string): string {
     this.#open.push(token);
+    this.#orphans.push(token);
+    this.#said += said.length;
     const whole = this.#decode(this.#open);
     if (BROKEN.test(whole) && this.#open.length < MAX_OPEN) return '';
-    const text = whole.slice(this.#shown);
     this.#open = [];
-    this.#leftover = true;
-    return text;
+    this.#skip = Math.max(0, this.#decode(this.#orphans).length - this.#said);
+    return whole.slice(this.#shown);
   }
 }
