@@ -162,9 +162,11 @@ export class Scheduler {
     const tasks = new Set<Task>(planned.map(({ task }) => task));
     for (const [sequence] of parts) if (sequence.task) tasks.add(sequence.task);
     for (const task of tasks) task.inFlight++;
-    const done = results
+    // In the order of submission: not every browser fulfils mappings in it.
+    const before = this.#underWay.at(-1);
+    const done = Promise.all([results, before])
       .then(
-        (draws) => {
+        ([draws]) => {
           this.#handOut(planned, draws);
           for (const task of tasks) {
             task.inFlight--;
