@@ -88,10 +88,18 @@ function sourceOf(name: string): string {
 }
 
 async function run(experiment: Experiment, folder: string, options: Options): Promise<StoredResults> {
+  const store = new FileStore(join(folder, SAMPLES));
+  try {
+    return await runIn(store, experiment, options);
+  } finally {
+    await store.close();
+  }
+}
+
+async function runIn(store: FileStore, experiment: Experiment, options: Options): Promise<StoredResults> {
   const precision = options.oneOf('precision', ['f16', 'f32']);
   const maxLanes = options.number('max-lanes', { min: 1, max: 256, integer: true });
   const driver = options.oneOf('driver', ['auto', 'system', 'software']);
-  const store = new FileStore(join(folder, SAMPLES));
   const stored = await store.load();
   const progress = new Progress(process.stderr);
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });

@@ -1,4 +1,5 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,13 +25,23 @@ async function filled(name: string): Promise<string> {
   expect(await store.load()).toBeNull();
   await store.begin(results.header);
   for (const unit of results.units) await store.append(unit);
+  await store.close();
   return path;
+}
+
+async function loadedFrom(path: string, look: (stored: StoredResults | null) => void): Promise<void> {
+  const store = new FileStore(path);
+  try {
+    look(await store.load());
+  } finally {
+    await store.close();
+  }
 }
 
 describe('a store in a file', () => {
   it('gives back what was put in, across instances', async () => {
     const path = await filled('whole');
-    expect(await new FileStore(path).load()).toEqual(results);
+    await loadedFrom(path, (stored) => expect(stored).toEqual(results));
     expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(1 + results.units.length + 1);
   });
 
@@ -44,11 +55,13 @@ describe('a store in a file', () => {
       const stored = await store.load();
       if (cut < headEnd) {
         expect(stored).toBeNull();
+        await store.close();
         continue;
       }
       expect(stored!.units).toEqual(results.units.slice(0, cut >= lastStart ? -1 : 0));
       await store.append(results.units.at(-1)!);
       expect((await store.load())!.units.at(-1)).toEqual(results.units.at(-1));
+      await store.close();
     }
   });
 
@@ -72,7 +85,7 @@ describe('a store in a file', () => {
       '{"format":"reckon-lab","version":9}\n',
     ]) {
       writeFileSync(path, text);
-      await expect(new FileStore(path).load()).rejects.toThrow(/Line 1 of .*notes\.txt/);
+      await expect(loadedFrom(path, () => {})).rejects.toThrow(/Line 1 of .*notes\.txt/);
       expect(readFileSync(path, 'utf8')).toBe(text);
     }
   });
@@ -82,5 +95,20 @@ describe('a store in a file', () => {
     appendFileSync(path, 'not json\n');
     const line = 2 + results.units.length;
     await expect(new FileStore(path).load()).rejects.toMatchObject({ code: 'bad-option', details: { line } });
+  });
+
+  it('belongs to one process at a time, and to nobody who is dead', async () => {
+    const path = await filled('held');
+    const first = new FileStore(path);
+    await first.load();
+    await expect(new FileStore(path).load()).rejects.toThrow(
+      new RegExp(`is being written by process ${process.pid}\\.`),
+    );
+    await first.close();
+    // A process that has ended: its number is still in the lock.
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    writeFileSync(`${path}.lock`, String(pid));
+    await loadedFrom(path, (stored) => expect(stored).toEqual(results));
+    expect(existsSync(`${path}.lock`)).toBe(false);
   });
 });
