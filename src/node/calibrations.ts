@@ -1,0 +1,32 @@
+/** Device calibrations in a file of the user's cache folder. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { DeviceCalibration } from '../cost/calibrate.ts';
+
+/** `$XDG_CACHE_HOME/reckon/devices.json`, or below `~/.cache`. */
+function cacheFile(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'reckon', 'devices.json');
+}
+
+/** A store of calibrations by key. A damaged file is treated as empty. */
+export function fileStore(path = cacheFile()): {
+  get(key: string): Promise<DeviceCalibration | undefined>;
+  set(key: string, calibration: DeviceCalibration): Promise<void>;
+} {
+  const read = async (): Promise<Record<string, DeviceCalibration>> => {
+    try {
+      return JSON.parse(await readFile(path, 'utf8')) as Record<string, DeviceCalibration>;
+    } catch {
+      return {};
+    }
+  };
+  return {
+    get: async (key) => (await read())[key],
+    set: async (key, calibration) => {
+      const all = await read();
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, `${JSON.stringify({ ...all, [key]: calibration }, null, 2)}\n`);
+    },
+  };
+}
