@@ -29,10 +29,10 @@ export interface Reasoner {
   prompt(messages: readonly ChatMessage[]): Prompt;
 }
 
-/** Tokens kept for the answer behind the thinking, unless a request says otherwise. */
+/** Tokens kept for the answer behind the thinking, unless a request says otherwise: these, or a quarter of the room. */
 const ANSWER_TOKENS = 256;
-/** Without a limit of its own a run thinks as long as the KV of its lanes fits; but less than this is refused. */
-const LEAST_THINKING = 128;
+/** Without limits of its own a run takes what the KV of all its lanes has room for; less than this is refused. */
+const LEAST_ROOM = 128;
 /** Best-of-N's own default. */
 const DEFAULT_LANES = 8;
 
@@ -121,12 +121,15 @@ function limitsOf(
 
   const { capacity } = engine;
   const { maxContext } = capacity;
-  const answer =
-    (answerWanted as number | undefined) ?? Math.max(1, Math.min(ANSWER_TOKENS, (maxContext - prompt) >> 2));
   const close = dialect.thinks ? engine.encode(dialect.close).length : 0;
-  const fixed = prompt + answer + close;
-  const room = maxContext - fixed;
-  if (dialect.thinks ? room < 1 : room < 0) {
+  /** Tokens a lane can still take, and how many of them all lanes can take at once. */
+  const left = maxContext - prompt - close;
+  const plan = { lanes: lanesOf(request), shared: prompt, length: Math.max(prompt, maxContext) };
+  const fitting = Math.min(left, Math.max(fits(plan, capacity).maxLength - prompt - close, LEAST_ROOM));
+
+  const answer = (answerWanted as number | undefined) ?? Math.max(1, Math.min(ANSWER_TOKENS, fitting >> 2));
+  const room = left - answer;
+  if (room < (dialect.thinks ? 1 : 0)) {
     throw new ReckonError(
       'over-capacity',
       `The prompt has ${prompt} tokens; with ${answer} for the answer, a context of ${maxContext} leaves no room${dialect.thinks ? ' to think' : ''}.`,
@@ -136,16 +139,7 @@ function limitsOf(
       },
     );
   }
-  const limits = { answer: { maxTokens: answer, ...(stops.length > 0 ? { stopStrings: stops } : {}) } };
-  if (thinkingWanted === undefined) {
-    const lanes = lanesOf(request);
-    const fitting = fits({ lanes, shared: prompt, length: maxContext }, capacity).maxLength - fixed;
-    return {
-      thinking: { ...control, maxTokens: Math.max(1, Math.min(room, Math.max(fitting, LEAST_THINKING))) },
-      ...limits,
-    };
-  }
-  const thinking = thinkingWanted;
+  const thinking = thinkingWanted ?? Math.max(1, fitting - answer);
   if (dialect.thinks && thinking > room) {
     throw new ReckonError(
       'over-capacity',
@@ -156,7 +150,10 @@ function limitsOf(
       },
     );
   }
-  return { thinking: { ...control, maxTokens: thinking }, ...limits };
+  return {
+    thinking: { ...control, maxTokens: thinking },
+    answer: { maxTokens: answer, ...(stops.length > 0 ? { stopStrings: stops } : {}) },
+  };
 }
 
 /** How many lanes the request is about; a number that is none is left for the strategy to refuse. */

@@ -66,7 +66,7 @@ export interface ReasonRequest {
   sampling?: Sampling;
   /** How lanes think. `maxTokens` defaults to as many as the KV of all lanes has room for. */
   thinking?: Partial<ThinkingOptions>;
-  /** Default: 256 tokens, or a quarter of what the prompt leaves of the context; no stop strings but the model's end. */
+  /** Default: 256 tokens, or a quarter of the room there is; no stop strings, only the model's own end. */
   answer?: { maxTokens?: number; stopStrings?: readonly string[] };
   /** Which keys a token attends to. Default dense, so far the only policy. */
   attention?: AttentionPolicy;
