@@ -130,7 +130,9 @@ describe('catalogueEntry', () => {
   });
 
   it('says what comes near an unknown name', () => {
-    expect(() => catalogueEntry('distill 7b')).toThrow(/no model "distill 7b"\. Near it: DeepSeek-R1-Distill-Qwen-7B\./);
+    expect(() => catalogueEntry('distill 7b')).toThrow(
+      /no model "distill 7b"\. Near it: DeepSeek-R1-Distill-Qwen-7B\./,
+    );
     expect(() => catalogueEntry('gpt')).toThrow(/There are: Qwen3-0\.6B, /);
   });
 });
