@@ -11,6 +11,8 @@ export interface OpenGpuOptions {
   timestamps?: boolean;
   /** Leave features out, to run as a lesser GPU would (tests, comparisons). */
   without?: readonly ('f16' | 'subgroups')[];
+  /** `default`: leave all limits at what every WebGPU device has, likewise. Default: the adapter's own. */
+  limits?: 'adapter' | 'default';
   /** What to choose kernels for, if not for what the adapter is: on a software driver, `gpu` tests a GPU's kernels. */
   tuning?: DeviceProfile['tuning'];
 }
@@ -51,14 +53,17 @@ export async function openGpu(options: OpenGpuOptions = {}): Promise<Gpu> {
     .requestDevice({
       label: 'reckon',
       requiredFeatures: wanted,
-      requiredLimits: {
-        maxBufferSize: limits.maxBufferSize,
-        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-      },
+      requiredLimits:
+        options.limits === 'default'
+          ? {}
+          : {
+              maxBufferSize: limits.maxBufferSize,
+              maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+              maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+              maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+              maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+              maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+            },
     })
     .catch((cause: unknown) => {
       throw new ReckonError('no-adapter', `The GPU adapter refused a device: ${String(cause)}.`, {

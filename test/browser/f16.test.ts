@@ -20,15 +20,16 @@ describe('kernels in f16', () => {
 });
 
 describe('the embedded model in f16', () => {
+  const { cases } = JSON.parse(readFileSync(new URL('../golden/proto.json', import.meta.url), 'utf8')) as {
+    cases: GoldenCase[];
+  };
+  const files = Object.fromEntries(
+    readdirSync(PROTO)
+      .filter((name) => /\.(json|safetensors)$/.test(name))
+      .map((name) => [name, readFileSync(join(PROTO, name)).toString('base64')]),
+  );
+
   it('gives the golden logits within 2e-2, and nearly all of the golden words', async () => {
-    const { cases } = JSON.parse(readFileSync(new URL('../golden/proto.json', import.meta.url), 'utf8')) as {
-      cases: GoldenCase[];
-    };
-    const files = Object.fromEntries(
-      readdirSync(PROTO)
-        .filter((name) => /\.(json|safetensors)$/.test(name))
-        .map((name) => [name, readFileSync(join(PROTO, name)).toString('base64')]),
-    );
     const report = await firefox.call<GoldenReport>('golden', files, cases, 60);
     expect(report.f16).toBe(true);
     expect(report.errors).toHaveLength(2 * cases.length);
@@ -37,5 +38,18 @@ describe('the embedded model in f16', () => {
     const whole = report.agreeing.filter(([agreeing, of]) => agreeing === of).length;
     expect(whole).toBeGreaterThanOrEqual(cases.length / 2);
     expect(firefox.errors).toEqual([]);
+  });
+
+  it.each([
+    ['lose', 'device-lost'],
+    ['refuse', 'gpu-validation'],
+  ] as const)('ends in the typed error, with no wrong word, when asked to %s', async (harm, code) => {
+    const few = cases.slice(0, 4);
+    const ends = await firefox.call<{ code: string; tokens: number[] }[]>('harmed', files, few, harm, 9);
+    for (const [i, end] of ends.entries()) {
+      expect(end.code).toBe(code);
+      expect(end.tokens.length).toBeGreaterThan(4);
+      expect(end.tokens).toEqual(few[i]!.greedyIds.slice(0, end.tokens.length));
+    }
   });
 });

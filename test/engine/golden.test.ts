@@ -2,8 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LoadedModel } from '../../src/api/load-model.ts';
+import { directorySource } from '../../src/checkpoint/node.ts';
 import type { Lane } from '../../src/engine/types.ts';
-import { protoModel } from '../support/model.ts';
+import { openGpu } from '../../src/gpu/index.ts';
+import { testGpu } from '../support/gpu.ts';
+import { PROTO, protoModel } from '../support/model.ts';
+import { type GoldenReport, runGolden } from './cases/golden.ts';
 
 interface Case {
   question: string;
@@ -70,5 +74,30 @@ describe('the trained checkpoint in f32', () => {
       }),
     );
     for (const [i, { ids }] of results.entries()) expect(ids).toEqual(cases[i]!.greedyIds);
+  });
+});
+
+describe.each([
+  { weights: 'f32', kv: 'f32', bound: 1e-4 },
+  { weights: 'f16', kv: 'f32', bound: 1e-4 },
+  { weights: 'f32', kv: 'f16', bound: 2e-2 },
+  { weights: 'f16', kv: 'f16', bound: 2e-2 },
+] as const)('its logits with weights in $weights and KV in $kv', ({ bound, ...precisions }) => {
+  let report: GoldenReport;
+  beforeAll(async () => {
+    const gpu = await openGpu({ gpu: await testGpu() });
+    report = await runGolden(gpu, directorySource(PROTO), precisions, cases, { longest: 20 });
+  });
+
+  it(`are within ${bound} of the golden ones`, () => {
+    expect(report.errors).toHaveLength(2 * cases.length);
+    for (const error of report.errors) expect(error).toBeLessThan(bound);
+  });
+
+  it('continue as the golden run did, but for words that are nearly equal', () => {
+    const whole = report.agreeing.filter(([agreeing, of]) => agreeing === of).length;
+    // The checkpoint is stored in f16: weights lose nothing there.
+    if (precisions.kv === 'f32') expect(whole).toBe(cases.length);
+    else expect(whole).toBeGreaterThanOrEqual(cases.length / 2);
   });
 });

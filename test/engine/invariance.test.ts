@@ -1,7 +1,17 @@
 /** A lane's tokens and log-probabilities depend on its prompt, settings and seed: bit for bit, whatever runs beside it. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { GenerateOptions } from '../../src/engine/types.ts';
-import { disposeAll, openRig, type Rig, type Run, randomTokens, readAll, runAlone, TINY } from './rig.ts';
+import {
+  disposeAll,
+  openRig,
+  type Rig,
+  type RigOptions,
+  type Run,
+  randomTokens,
+  readAll,
+  runAlone,
+  TINY,
+} from './rig.ts';
 
 /** GPUBufferUsage.MAP_READ | COPY_DST: the global is absent in Node. */
 const GPU_MAP_READ = 0x01 | 0x08;
@@ -58,13 +68,13 @@ function steps(rig: Rig, count: number): Promise<void> {
   });
 }
 
-describe.each([
-  { name: 'serial attention', serialAttention: true },
-  { name: 'attention split over workgroups', serialAttention: false },
-])('$name', ({ serialAttention }) => {
+describe.each<{ name: string; options: RigOptions }>([
+  { name: 'the kernels of software drivers', options: {} },
+  { name: 'the kernels of GPUs', options: { open: { tuning: 'gpu' }, serialAttention: false } },
+])('$name', ({ options: kernels }) => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await openRig(TINY, { maxLanes: 32, prefillRows: 24, serialAttention });
+    rig = await openRig(TINY, { maxLanes: 32, prefillRows: 24, ...kernels });
   });
   afterAll(() => rig.dispose());
 

@@ -2,7 +2,7 @@
 import { filesSource } from '../../../src/checkpoint/index.ts';
 import { type Gpu, openGpu } from '../../../src/gpu/index.ts';
 import { defaultTuning } from '../../../src/kernels/matmul.ts';
-import { type GoldenCase, type GoldenReport, runGolden } from '../../engine/cases/golden.ts';
+import { type GoldenCase, type GoldenReport, runGolden, runHarmed } from '../../engine/cases/golden.ts';
 import { checkAttentionShapes } from '../../kernels/cases/attention.ts';
 import { checkEmbedAll } from '../../kernels/cases/embed.ts';
 import { checkKvCopy } from '../../kernels/cases/kv-copy.ts';
@@ -55,11 +55,23 @@ export function runCheck(name: string): Promise<void> {
   });
 }
 
-/** @param files the checkpoint's files in base64, by name. */
-export function golden(files: Record<string, string>, cases: GoldenCase[], longest: number): Promise<GoldenReport> {
+/** The checkpoint's files in base64, by name. */
+type Files = Record<string, string>;
+
+function sourceOf(files: Files) {
   const list = Object.entries(files).map(([name, base64]) => {
     const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
     return new File([bytes], name);
   });
-  return withGpu((gpu) => runGolden(gpu, filesSource(list), { weights: 'f16', kv: 'f16' }, cases, { longest }));
+  return filesSource(list);
+}
+
+const HALF = { weights: 'f16', kv: 'f16' } as const;
+
+export function golden(files: Files, cases: GoldenCase[], longest: number): Promise<GoldenReport> {
+  return withGpu((gpu) => runGolden(gpu, sourceOf(files), HALF, cases, { longest }));
+}
+
+export async function harmed(files: Files, cases: GoldenCase[], harm: 'lose' | 'refuse', steps: number) {
+  return runHarmed(await openGpu(), sourceOf(files), HALF, cases, harm, steps);
 }

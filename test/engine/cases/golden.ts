@@ -1,6 +1,7 @@
 /** The embedded checkpoint against an independent PyTorch run, on any GPU: a test in Node and a page both call this. */
 import { type CheckpointSource, parseModelConfig, streamTensors } from '../../../src/checkpoint/index.ts';
 import { GpuEngine } from '../../../src/engine/engine.ts';
+import type { Lane } from '../../../src/engine/types.ts';
 import { type Gpu, ReadbackRing, Recorder } from '../../../src/gpu/index.ts';
 import type { Precisions } from '../../../src/kernels/precision.ts';
 import { Decoder } from '../../../src/model/decoder.ts';
@@ -23,6 +24,25 @@ export interface GoldenReport {
   agreeing: [number, number][];
 }
 
+interface Loaded {
+  decoder: Decoder;
+  engine: GpuEngine;
+}
+
+async function load(
+  gpu: Gpu,
+  source: CheckpointSource,
+  precisions: Precisions,
+  serial: { serialAttention?: boolean } = {},
+): Promise<Loaded> {
+  const config = parseModelConfig(await source.text('config.json'));
+  const weights = await uploadWeights(gpu, config, precisions.weights, streamTensors(source, config));
+  const sizes = { maxLanes: 8, maxContext: 512, kvBytes: 32 * 2 ** 20, ...serial };
+  const decoder = await Decoder.create(gpu, config, weights, precisions, sizes);
+  const codec = { encode: () => [], decode: () => '', sink: () => silent };
+  return { decoder, engine: new GpuEngine({ gpu, decoder, codec, stopTokens: [0, 2], cacheKey: 'golden' }) };
+}
+
 /** Loads the model on `gpu` (which is closed at the end) and runs the cases: logits alone, continuations as one batch. */
 export async function runGolden(
   gpu: Gpu,
@@ -31,13 +51,8 @@ export async function runGolden(
   cases: readonly GoldenCase[],
   options: { longest?: number; serialAttention?: boolean } = {},
 ): Promise<GoldenReport> {
-  const { longest = Number.POSITIVE_INFINITY, ...rest } = options;
-  const config = parseModelConfig(await source.text('config.json'));
-  const weights = await uploadWeights(gpu, config, precisions.weights, streamTensors(source, config));
-  const sizes = { maxLanes: 8, maxContext: 512, kvBytes: 32 * 2 ** 20, ...rest };
-  const decoder = await Decoder.create(gpu, config, weights, precisions, sizes);
-  const codec = { encode: () => [], decode: () => '', sink: () => silent };
-  const engine = new GpuEngine({ gpu, decoder, codec, stopTokens: [0, 2], cacheKey: 'golden' });
+  const { longest = Number.POSITIVE_INFINITY, ...serial } = options;
+  const { decoder, engine } = await load(gpu, source, precisions, serial);
   try {
     const errors: number[] = [];
     for (const { promptIds, lastLogits, logitsAtPosition10 } of cases) {
@@ -47,7 +62,7 @@ export async function runGolden(
       ] as const) {
         const lane = engine.open();
         await lane.append(prompt);
-        for await (const _ of lane.generate({ temperature: 0, maxTokens: 1 }));
+        await greedy(lane, 1);
         errors.push(relativeError(await firstLogits(gpu, decoder), golden));
         lane.dispose();
       }
@@ -57,8 +72,7 @@ export async function runGolden(
         const lane = engine.open();
         await lane.append(promptIds);
         const count = Math.min(longest, greedyIds.length);
-        const ids: number[] = [];
-        for await (const { token } of lane.generate({ temperature: 0, maxTokens: count })) ids.push(token);
+        const ids = await greedy(lane, count);
         lane.dispose();
         const differs = ids.findIndex((token, i) => token !== greedyIds[i]);
         return [differs < 0 ? ids.length : differs, count];
@@ -68,6 +82,50 @@ export async function runGolden(
   } finally {
     engine.dispose();
   }
+}
+
+/**
+ * Greedy continuations of all cases, in which the GPU is harmed after `steps` steps: lost, or given commands it refuses.
+ * @returns the code of the error each lane ended with, and the tokens it holds.
+ */
+export async function runHarmed(
+  gpu: Gpu,
+  source: CheckpointSource,
+  precisions: Precisions,
+  cases: readonly GoldenCase[],
+  harm: 'lose' | 'refuse',
+  steps: number,
+): Promise<{ code: string; tokens: number[] }[]> {
+  const { decoder, engine } = await load(gpu, source, precisions);
+  let left = steps;
+  engine.onStep(({ decodeRows }) => {
+    if (decodeRows === 0 || --left !== 0) return;
+    if (harm === 'lose') gpu.device.destroy();
+    else decoder.step.rows.destroy();
+  });
+  try {
+    return await Promise.all(
+      cases.map(async ({ promptIds }) => {
+        const lane = engine.open();
+        let code = 'none';
+        try {
+          await lane.append(promptIds);
+          await greedy(lane, 400);
+        } catch (error) {
+          code = String((error as { code?: unknown }).code ?? error);
+        }
+        return { code, tokens: Array.from(lane.tokens).slice(promptIds.length) };
+      }),
+    );
+  } finally {
+    engine.dispose();
+  }
+}
+
+async function greedy(lane: Lane, maxTokens: number): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const { token } of lane.generate({ temperature: 0, maxTokens })) ids.push(token);
+  return ids;
 }
 
 const silent = { push: () => ({ text: '', stopped: false }), flush: () => '' };
