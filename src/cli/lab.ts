@@ -3,8 +3,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadModel } from '../api/load-model.ts';
+import { sourceOf as checkpointOf } from '../api/source.ts';
 import type { Model } from '../api/types.ts';
+import { readModelConfig } from '../checkpoint/index.ts';
 import { calibrate } from '../cost/calibrate.ts';
+import { type ModelShape, shapeOf } from '../cost/shapes.ts';
 import { isReckonError, ReckonError } from '../errors.ts';
 import { openGpu } from '../gpu/index.ts';
 import {
@@ -12,6 +15,7 @@ import {
   filesOf,
   type LabProgress,
   parseExperiment,
+  type RunOptions,
   reportOf,
   runExperiment,
   type StoredResults,
@@ -82,7 +86,7 @@ async function readExperiment(path: string): Promise<Experiment> {
 }
 
 /** An embedded model by name, or whatever else is a source. */
-function sourceOf(name: string): string {
+function modelPath(name: string): string {
   const embedded = embeddedModel(name);
   return /^[\w.-]+$/.test(name) && existsSync(join(embedded, 'config.json')) ? embedded : name;
 }
@@ -105,7 +109,9 @@ async function runIn(store: FileStore, experiment: Experiment, options: Options)
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
   const intensity = stored?.header.setting.intensity ?? (await measureIntensity(gpu));
-  const model = await loadModel(sourceOf(options.text('model') ?? experiment.model), {
+  const source = modelPath(options.text('model') ?? experiment.model);
+  const shape = await readShape(source);
+  const model = await loadModel(source, {
     gpu: gpu.gpu,
     ...(precision ? { precision: { weights: precision, kv: precision } } : {}),
     ...(maxLanes === undefined ? {} : { maxLanes }),
@@ -114,10 +120,22 @@ async function runIn(store: FileStore, experiment: Experiment, options: Options)
   });
   try {
     progress.line(`Model: ${model.info.name}, ${formatCount(model.info.parameters)}parameters`);
-    return await follow(experiment, model, store, intensity, progress);
+    return await follow(experiment, model, store, { intensity, shape }, progress);
   } finally {
     model.dispose();
   }
+}
+
+/** The model's sizes. */
+async function readShape(source: string): Promise<ModelShape> {
+  const { model } = await readModelConfig(await checkpointOf(source));
+  return shapeOf(
+    model,
+    source
+      .replace(/[/\\]+$/, '')
+      .split(/[/\\]/)
+      .at(-1),
+  );
 }
 
 async function measureIntensity({ gpu: api }: NodeGpu): Promise<number> {
@@ -134,7 +152,7 @@ async function follow(
   experiment: Experiment,
   model: Model,
   store: FileStore,
-  intensity: number,
+  known: Pick<RunOptions, 'intensity' | 'shape'>,
   progress: Progress,
 ): Promise<StoredResults> {
   const interrupt = new AbortController();
@@ -144,8 +162,8 @@ async function follow(
   let told = Number.NEGATIVE_INFINITY;
   try {
     const results = await runExperiment(experiment, model, {
+      ...known,
       store,
-      intensity,
       signal: interrupt.signal,
       onProgress: (report) => {
         if (!last && report.resumed > 0)

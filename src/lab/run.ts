@@ -1,6 +1,8 @@
 /** Runs an experiment: every unit once, several side by side as the model has lanes, each stored as soon as it is done. */
+import type { ModelShape } from '../cost/shapes.ts';
 import type { AttentionPolicy, Sampling } from '../engine/types.ts';
 import { abortedError, isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
+import type { Precisions } from '../kernels/precision.ts';
 import { COST_CLASSES, zeroCosts } from '../ledger/cost.ts';
 import type { Answer, Candidate, CostEvent, ReasoningEvent } from '../strategies/index.ts';
 import type { Problem } from '../tasks/index.ts';
@@ -25,7 +27,7 @@ export interface LabModel {
   readonly info: {
     readonly name: string;
     readonly parameters: number;
-    readonly precision: { readonly weights: string; readonly kv: string };
+    readonly precision: Precisions;
     readonly device: { readonly name: string; readonly software: boolean };
     readonly capacity: { readonly maxLanes: number };
   };
@@ -39,6 +41,8 @@ export interface RunOptions {
   readonly onProgress?: (progress: LabProgress) => void;
   /** FLOPs the device does in the time of a byte read, where measured. Kept with the results of the first session. */
   readonly intensity?: number;
+  /** The model's sizes, for the accounts that are formulas. */
+  readonly shape?: ModelShape;
 }
 
 /** Milliseconds between reports while nothing ends. */
@@ -60,7 +64,7 @@ export async function runExperiment(
   const { store, signal, onProgress } = options;
   throwIfAborted(signal, 'The experiment');
   const units = unitsOf(experiment);
-  const setting = settingOf(model, options.intensity);
+  const setting = settingOf(model, options);
   const { header, records } = await openStore(store, experiment, setting);
   const meter = new ProgressMeter(units, experiment.answer);
   for (const unit of units) {
@@ -81,7 +85,7 @@ export async function runExperiment(
   return { header, units: units.map((unit) => records.get(unit.id) as UnitRecord) };
 }
 
-function settingOf({ info }: LabModel, intensity: number | undefined): Setting {
+function settingOf({ info }: LabModel, { intensity, shape }: RunOptions): Setting {
   return {
     model: info.name,
     parameters: info.parameters,
@@ -89,6 +93,7 @@ function settingOf({ info }: LabModel, intensity: number | undefined): Setting {
     device: info.device.name,
     software: info.device.software,
     intensity: intensity ?? null,
+    shape: shape ?? null,
   };
 }
 
@@ -100,8 +105,10 @@ async function openStore(store: ResultStore, experiment: Experiment, setting: Se
     return { header: wanted, records: new Map<string, UnitRecord>() };
   }
   checkSame(stored.header, wanted);
-  // How the samples are looked at may have changed since.
-  const header = { ...stored.header, experiment };
+  // How the samples are looked at may have changed since. What was measured stays as it was when they were drawn.
+  const { intensity, shape } = stored.header.setting;
+  const known = { intensity: intensity ?? setting.intensity, shape: shape ?? setting.shape };
+  const header = { ...stored.header, experiment, setting: { ...stored.header.setting, ...known } };
   return { header, records: new Map(stored.units.map((record) => [record.unit, record])) };
 }
 

@@ -3,8 +3,8 @@
  * perfect verifier (coverage), of the majority and of the likeliest chain.
  */
 import { checkNumber } from '../errors.ts';
-import { Random } from '../tasks/index.ts';
 import { normaliseAnswer } from '../text/answer.ts';
+import { sets } from './sets.ts';
 import type { Sample } from './store.ts';
 
 export const SELECTIONS = ['coverage', 'majority', 'logprob'] as const;
@@ -13,10 +13,8 @@ export type Selection = (typeof SELECTIONS)[number];
 /** What of a sample decides who is chosen. */
 export type Votable = Pick<Sample, 'answer' | 'correct' | 'finish' | 'logprob'>;
 
-/** Sets of N chains that are looked at one by one before chance has to stand for all of them. */
+/** Sets of N chains that a majority is looked at in. */
 const MOST_SETS = 1000;
-/** Random sets looked at otherwise. */
-const DRAWN_SETS = 1000;
 
 /** A chain as the choice sees it. */
 interface Voter {
@@ -81,49 +79,11 @@ function majorityRight(voters: readonly Voter[], chosen: ArrayLike<number>, vote
   return false;
 }
 
-/** Binomial coefficient, or Infinity once it is past `limit`. */
-function sets(of: number, n: number, limit: number): number {
-  let count = 1;
-  for (let i = 1; i <= Math.min(n, of - n); i++) {
-    count = (count * (of - i + 1)) / i;
-    if (count > limit) return Number.POSITIVE_INFINITY;
-  }
-  return Math.round(count);
-}
-
-/** All sets of `n` out of `of`, each rising; the same array is filled anew. */
-function* allSets(of: number, n: number): Generator<Uint32Array> {
-  const chosen = Uint32Array.from({ length: n }, (_, i) => i);
-  for (;;) {
-    yield chosen;
-    let i = n - 1;
-    while (i >= 0 && chosen[i] === of - n + i) i--;
-    if (i < 0) return;
-    let next = (chosen[i] as number) + 1;
-    for (; i < n; i++) chosen[i] = next++;
-  }
-}
-
-/** Random sets of `n` out of `of` (Floyd's sampling), each rising. */
-function* randomSets(of: number, n: number, count: number, seed: number): Generator<Uint32Array> {
-  const random = Random.fromSeed(seed, 'lab/sets');
-  for (let round = 0; round < count; round++) {
-    const chosen = new Set<number>();
-    for (let top = of - n; top < of; top++) {
-      const draw = random.below(top + 1);
-      chosen.add(chosen.has(draw) ? top : draw);
-    }
-    yield Uint32Array.from(chosen).sort();
-  }
-}
-
-/** Probability that the majority of N chains is right; by {@link DRAWN_SETS} random sets where there are too many. */
+/** Probability that the majority of N chains is right; by {@link MOST_SETS} random sets where there are more. */
 function majorityOf(voters: readonly Voter[], n: number, seed: number): number {
-  const of = voters.length;
-  const few = sets(of, n, MOST_SETS) <= MOST_SETS;
-  const votes = new Uint32Array(of);
+  const votes = new Uint32Array(voters.length);
   let [right, looked] = [0, 0];
-  for (const chosen of few ? allSets(of, n) : randomSets(of, n, DRAWN_SETS, seed)) {
+  for (const chosen of sets(voters.length, n, MOST_SETS, seed)) {
     looked++;
     if (majorityRight(voters, chosen, votes)) right++;
   }

@@ -94,13 +94,15 @@ export class Bootstrap {
   }
 
   /**
-   * Mean of an accuracy, values from 0 to 1, with its interval. Where no draw can differ from another (every problem always
-   * solved, or never), the bootstrap would claim certainty: Wilson's interval over as many problems stands in.
+   * Mean of an accuracy, values from 0 to 1, with its interval. Where draws hardly differ from each other (by a twentieth of a
+   * problem: every problem is nearly always solved, or never), the bootstrap would claim certainty: Wilson's interval over
+   * as many problems stands in.
    */
   accuracy(values: readonly number[]): Estimate {
     const bootstrap = this.interval(values);
     const middle = mean(values);
-    if (bootstrap.low < bootstrap.high) return { mean: middle, ...bootstrap, method: 'bootstrap' };
+    const enough = 1 / (20 * values.length);
+    if (bootstrap.high - bootstrap.low > enough) return { mean: middle, ...bootstrap, method: 'bootstrap' };
     return { mean: middle, ...wilson(Math.min(1, middle) * values.length, values.length), method: 'wilson' };
   }
 }

@@ -1,6 +1,8 @@
 /** Where the finished units of an experiment lie, so that an interrupted one goes on where it was. */
+import type { ModelShape } from '../cost/shapes.ts';
 import type { FinishReason } from '../engine/types.ts';
 import { ReckonError } from '../errors.ts';
+import type { Precisions } from '../kernels/precision.ts';
 import type { Cost, CostByClass } from '../ledger/cost.ts';
 import type { Experiment } from './experiment.ts';
 
@@ -43,11 +45,13 @@ export interface UnitRecord {
 export interface Setting {
   readonly model: string;
   readonly parameters: number;
-  readonly precision: { readonly weights: string; readonly kv: string };
+  readonly precision: Precisions;
   readonly device: string;
   readonly software: boolean;
   /** FLOPs the device does in the time of a byte read; null where that was not measured. */
   readonly intensity: number | null;
+  /** The model's sizes, for formulas; null where nobody told them. */
+  readonly shape: ModelShape | null;
 }
 
 /** The head of a store: whose results these are. */

@@ -1,6 +1,6 @@
 /** Results made up by hand, so that every figure drawn from them can be worked out on paper. */
 import { checkExperiment } from '../../src/lab/experiment.ts';
-import type { StoredResults, UnitRecord } from '../../src/lab/store.ts';
+import type { Setting, StoredResults, UnitRecord } from '../../src/lab/store.ts';
 import { zeroCosts } from '../../src/ledger/cost.ts';
 
 /** Right of four, by group and problem. */
@@ -49,13 +49,14 @@ export function madeResults(): StoredResults {
   const units = (['countdown', 'knights'] as const).flatMap((task) =>
     [0, 1].flatMap((index) => [4, 8].map((thinking) => unit(task, task === 'countdown' ? 3 : 2, index, thinking))),
   );
-  const setting = {
+  const setting: Setting = {
     model: 'made',
     parameters: 1,
     precision: { weights: 'f32', kv: 'f32' },
     device: 'none',
     software: true,
     intensity: 10,
+    shape: null,
   };
   return { header: { format: 'reckon-lab', version: 1, experiment, setting }, units };
 }

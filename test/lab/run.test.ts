@@ -34,6 +34,7 @@ describe('an experiment', () => {
       device: 'none',
       software: true,
       intensity: 40,
+      shape: null,
     });
     for (const [i, unit] of units.entries()) {
       const { problem, seed, samples, thinking } = planned[i]!;

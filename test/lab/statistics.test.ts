@@ -91,7 +91,8 @@ describe('bootstrap', () => {
     expect(bootstrap.accuracy(Array(10).fill(1))).toEqual({ mean: 1, ...wilson(10, 10), method: 'wilson' });
     expect(bootstrap.accuracy(Array(10).fill(0))).toEqual({ mean: 0, ...wilson(0, 10), method: 'wilson' });
     expect(new Bootstrap([3, 2], 500, 1).accuracy([0, 0, 0, 1, 1]).method).toBe('wilson');
-    expect(bootstrap.accuracy([1, 0, 1, 1, 0, 1, 1, 0, 1, 1]).method).toBe('bootstrap');
+    expect(bootstrap.accuracy(Array.from({ length: 10 }, (_, i) => 1 - i * 1e-4)).method).toBe('wilson');
+    expect(bootstrap.accuracy(Array.from({ length: 10 }, (_, i) => 1 - i * 1e-2)).method).toBe('bootstrap');
   });
 
   it('holds the mean, lies within the values, and repeats itself by its seed', () => {
