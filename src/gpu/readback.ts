@@ -50,8 +50,11 @@ export class ReadbackRing {
         used = Math.max(used, at + bytes);
       },
       read: async () => {
+        let bytes: ArrayBuffer;
         try {
           await buffer.mapAsync(MAP_MODE_READ, 0, used);
+          // Firefox may fulfil the mapping of a device that is gone, and then have no range to give.
+          bytes = buffer.getMappedRange(0, used).slice(0);
         } catch (cause) {
           this.#gpu.throwIfFailed();
           // Mapping fails when the device goes; its `lost` promise may settle a moment later.
@@ -60,7 +63,6 @@ export class ReadbackRing {
             cause,
           });
         }
-        const bytes = buffer.getMappedRange(0, used).slice(0);
         buffer.unmap();
         release();
         return bytes;

@@ -2,6 +2,7 @@
 import { type CheckpointSource, parseModelConfig, streamTensors } from '../../../src/checkpoint/index.ts';
 import { GpuEngine } from '../../../src/engine/engine.ts';
 import type { Lane } from '../../../src/engine/types.ts';
+import { isReckonError } from '../../../src/errors.ts';
 import { type Gpu, ReadbackRing, Recorder } from '../../../src/gpu/index.ts';
 import type { Precisions } from '../../../src/kernels/precision.ts';
 import { Decoder } from '../../../src/model/decoder.ts';
@@ -112,7 +113,7 @@ export async function runHarmed(
           await lane.append(promptIds);
           await greedy(lane, 400);
         } catch (error) {
-          code = String((error as { code?: unknown }).code ?? error);
+          code = isReckonError(error) ? error.code : `not typed: ${error}`;
         }
         return { code, tokens: Array.from(lane.tokens).slice(promptIds.length) };
       }),
