@@ -2,6 +2,7 @@
  * What Best-of-N would have got from N of the S chains that were drawn, over all ways to choose those N: accuracy of a
  * perfect verifier (coverage), of the majority and of the likeliest chain.
  */
+import { coverage } from '../cost/allocation.ts';
 import { checkNumber } from '../errors.ts';
 import { normaliseAnswer } from '../text/answer.ts';
 import { sets } from './sets.ts';
@@ -40,8 +41,7 @@ function ranked(samples: readonly Votable[]): Voter[] {
 }
 
 /**
- * Probability that the first in `order` of N chains, drawn without replacement, is right. Exact; with the right ones in
- * front it is pass@N as Chen et al. (2021) estimate it without bias, 1 − C(S−s, N) / C(S, N), as a product.
+ * Probability that the first in `order` of N chains, drawn without replacement, is right. Exact.
  * @param order those that can be chosen, the preferred first.
  * @param total chains to draw from.
  */
@@ -104,9 +104,8 @@ export function selectionAccuracy(
   checkNumber('n', n, { min: 1, max: samples.length, integer: true });
   const voters = ranked(samples);
   const able = voters.filter(({ answer }) => answer >= 0);
-  const right = able.filter(({ correct }) => correct);
   return {
-    coverage: firstRight(right, voters.length, n),
+    coverage: coverage(voters.length, voters.filter(({ correct }) => correct).length, n),
     majority: majorityOf(voters, n, seed),
     logprob: firstRight(able, voters.length, n),
   };
