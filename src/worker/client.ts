@@ -30,6 +30,7 @@ class Connection {
   readonly #failed: Promise<never>;
   #fail: (error: ReckonError) => void = () => {};
   #failure: ReckonError | null = null;
+  #ended = false;
   #nextId = 1;
 
   constructor(worker: Worker) {
@@ -58,6 +59,8 @@ class Connection {
   }
 
   terminate(): void {
+    if (this.#ended) return;
+    this.#ended = true;
     this.#fail(
       new ReckonError('device-lost', 'The worker was ended.', { hint: 'Start a new one and load the model again.' }),
     );

@@ -29,6 +29,7 @@ export function serveModule(module: string | URL): Promise<Served> {
       root,
       configFile: false,
       publicDir: false,
+      worker: { format: 'es' },
       build: { target: 'esnext', minify: false, lib: { entry, formats: ['es'], fileName: () => 'module.js' } },
     },
     (folder) => writeFileSync(join(folder, 'index.html'), BLANK),
