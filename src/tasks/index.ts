@@ -14,12 +14,16 @@ export type { Problem, Task, Verdict } from './types.ts';
 /** All tasks, in the order a person is offered them. */
 export const tasks: readonly Task[] = [countdown, knights];
 
+/** Other names people use. */
+const ALIASES: Readonly<Record<string, string>> = { kk: 'knights', 'knights-and-knaves': 'knights' };
+
 /**
- * The task of this name.
+ * The task of this name, or of a common abbreviation of it ("kk").
  * @throws ReckonError `bad-option` listing the names there are.
  */
 export function taskById(id: string): Task {
-  const task = tasks.find((known) => known.id === id);
+  const name = Object.hasOwn(ALIASES, id) ? ALIASES[id] : id;
+  const task = tasks.find((known) => known.id === name);
   if (task) return task;
   throw new ReckonError('bad-option', `There is no task ${JSON.stringify(id)}.`, {
     hint: `Known tasks: ${tasks.map((known) => known.id).join(', ')}.`,

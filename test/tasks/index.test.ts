@@ -4,6 +4,7 @@ import { problemFromText, taskById, tasks } from '../../src/tasks/index.ts';
 describe('tasks', () => {
   it('finds every task by its id and lists them for an unknown one', () => {
     for (const task of tasks) expect(taskById(task.id)).toBe(task);
+    expect(taskById('kk').id).toBe('knights');
     expect(() => taskById('chess')).toThrow(/no task "chess"\. Known tasks: countdown, knights\./);
   });
 
