@@ -1,4 +1,5 @@
 /** The public face: load a model, reason with it. The same in a page, in a worker's client and in Node. */
+import type { DeviceCalibration } from '../cost/calibrate.ts';
 import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { Precision } from '../kernels/precision.ts';
@@ -51,6 +52,8 @@ export interface ModelInfo {
   maxContext: number;
   device: DeviceProfile;
   capacity: KvCapacity;
+  /** What the device sustains, where it was measured. */
+  calibration?: DeviceCalibration;
 }
 
 export interface ReasonRequest {

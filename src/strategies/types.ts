@@ -3,6 +3,7 @@
  * all read this one stream. Every event is plain data: it crosses the worker boundary unchanged.
  */
 import type { Engine, FinishReason, LedgerSnapshot, Sampling, TokenIds } from '../engine/types.ts';
+import type { Cost } from '../ledger/cost.ts';
 import type { Verdict } from '../tasks/types.ts';
 import type { ThinkingDialect } from '../text/thinking.ts';
 import type { Budget, Spending } from './budget.ts';
@@ -62,6 +63,19 @@ export interface CostEvent {
   lanes: LedgerSnapshot[];
   total: LedgerSnapshot;
   seconds: number;
+  /** How well steps are predicted: medians of recent ones in milliseconds, and the median error as a fraction. */
+  timing?: StepTimes;
+  /** What `total` would be if every token had attended to all before it; absent where all did. */
+  dense?: Cost;
+}
+/** Measured beside predicted. */
+export interface StepTimes {
+  /** How many steps the medians are of. */
+  steps: number;
+  measuredMs: number;
+  predictedMs: number;
+  /** |predicted − measured| / measured, the median over these steps. */
+  medianError: number;
 }
 /** A lane was scored (by a verifier, a vote, its log-probability …). */
 export interface ScoreEvent {

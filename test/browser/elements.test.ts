@@ -45,8 +45,8 @@ describe('<reckon-budget>', () => {
     expect(now.size).toBe('17px');
     expect(now.colour).not.toBe('rgb(255, 0, 0)');
     expect(now.overflow).toBeLessThanOrEqual(0);
-    await module.call('set', { intensity: 2 });
-    expect((await seen()).figures.eflops).toBe('250 M');
+    await module.call('set', { intensity: 4 });
+    expect((await seen()).figures.eflops).toBe('251 M');
   });
 
   it('gauges each limit, and tells a screen reader when it is nearly spent', async () => {
