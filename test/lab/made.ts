@@ -28,7 +28,7 @@ function unit(task: 'countdown' | 'knights', difficulty: number, index: number, 
       // On average 10 T, and as many thousands of FLOPs.
       tokens: thinking * (i % 2 === 0 ? 8 : 12),
       finish: 'stop',
-      logprob: { sum: -i, count: 4 },
+      logprob: { sum: -1 - i, count: 4 },
       cost: { flops: thinking * (i % 2 === 0 ? 900 : 1100), bytes: thinking * 100 },
     })),
   };
