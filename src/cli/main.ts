@@ -1,5 +1,6 @@
 /** `reckon`: what the page does, without a page. One command a file; results on stdout, everything else on stderr. */
 import { isReckonError } from '../errors.ts';
+import { cost } from './cost.ts';
 import { device } from './device.ts';
 import { lab } from './lab.ts';
 import { solve } from './solve.ts';
@@ -10,6 +11,7 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
+  cost: { summary: 'what a plan costs in computation and memory traffic', run: cost },
   device: { summary: 'show the GPU and measure what it sustains', run: device },
   lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
