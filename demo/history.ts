@@ -1,4 +1,5 @@
 /** How a run's cost grew: samples for the chart, bounded in number however long the run. */
+import { COST_CLASSES, type CostByClass, zeroCosts } from '../src/ledger/cost.ts';
 import type { CostEvent } from '../src/strategies/types.ts';
 
 export interface CostSample {
@@ -8,6 +9,7 @@ export interface CostSample {
   readonly bytes: number;
   /** Tokens sampled. */
   readonly tokens: number;
+  readonly classes: CostByClass;
 }
 
 /** A chart a few hundred pixels wide shows no more. */
@@ -17,17 +19,11 @@ export const MOST_SAMPLES = 600;
 export function addSample(history: readonly CostSample[], event: CostEvent): readonly CostSample[] {
   const kept = history.length < MOST_SAMPLES ? history : history.filter((_, i) => i % 2 === 0);
   const { total, seconds } = event;
-  return [...kept, { seconds, flops: total.flops, bytes: total.bytes, tokens: total.sampled }];
+  return [...kept, { seconds, flops: total.flops, bytes: total.bytes, tokens: total.sampled, classes: total.classes }];
 }
 
-export interface Rate {
-  readonly seconds: number;
-  /** FLOP a second. */
-  readonly flops: number;
-  /** Bytes a second. */
-  readonly bytes: number;
-  readonly tokens: number;
-}
+/** As a sample, but all except `seconds` is a second's worth. */
+export type Rate = CostSample;
 
 /** Seconds over which a rate is taken: long enough to be read, short enough to be alive. */
 const WINDOW = 0.6;
@@ -47,7 +43,17 @@ export function rates(history: readonly CostSample[]): Rate[] {
       flops: (to.flops - start.flops) / span,
       bytes: (to.bytes - start.bytes) / span,
       tokens: (to.tokens - start.tokens) / span,
+      classes: perSecond(start.classes, to.classes, span),
     });
   }
   return out;
+}
+
+function perSecond(from: CostByClass, to: CostByClass, span: number): CostByClass {
+  const rate = zeroCosts();
+  for (const name of COST_CLASSES) {
+    rate[name].flops = (to[name].flops - from[name].flops) / span;
+    rate[name].bytes = (to[name].bytes - from[name].bytes) / span;
+  }
+  return rate;
 }

@@ -4,7 +4,16 @@
  * is rendered again only when that lane changed.
  */
 import type { FinishReason, LedgerSnapshot } from '../src/engine/types.ts';
-import type { Answer, Candidate, LaneTokenEvent, ReasoningEvent } from '../src/strategies/types.ts';
+import type { Cost } from '../src/ledger/cost.ts';
+import type {
+  Answer,
+  Candidate,
+  LaneTokenEvent,
+  ReasoningEvent,
+  RewindEvent,
+  SteerEvent,
+  StepTimes,
+} from '../src/strategies/types.ts';
 import type { Verdict } from '../src/tasks/types.ts';
 import { addSample, type CostSample } from './history.ts';
 
@@ -24,8 +33,14 @@ export interface LaneView {
   readonly seed: number | null;
   readonly status: LaneStatus;
   readonly segments: readonly Segment[];
-  /** Who ended the thinking: the model, or the strategy at its limit. Null while it goes on. */
-  readonly closed: 'model' | 'limit' | null;
+  /** Who ended the thinking: the model, its own limit, or a budget or governor (see `steers`). Null while it goes on. */
+  readonly closed: 'model' | 'limit' | 'steered' | null;
+  /** What was done to its thinking from outside the model, in order. */
+  readonly steers: readonly Steer[];
+  /** Whether the last token of its thinking was put there by the strategy. */
+  readonly forced: boolean;
+  /** How often text was taken back. */
+  readonly rewinds: number;
   /** Tokens generated, forced ones included. */
   readonly tokens: number;
   /** Over the sampled tokens, natural logarithm. */
@@ -39,12 +54,17 @@ export interface LaneView {
   readonly chosen: boolean;
 }
 
+export type Steer = Pick<SteerEvent, 'action' | 'reason'>;
+
 /** The run's cost so far, and how it grew. */
 export interface CostView {
   readonly total: LedgerSnapshot;
   /** Wall seconds since the run began. */
   readonly seconds: number;
   readonly history: readonly CostSample[];
+  readonly timing: StepTimes | null;
+  /** What dense attention would have cost, where the run's was not. */
+  readonly dense: Cost | null;
 }
 
 export type RunPhase = 'idle' | 'running' | 'stopping' | 'finished' | 'stopped' | 'failed';
@@ -77,6 +97,9 @@ function newLane(lane: number): LaneView {
     status: 'waiting',
     segments: [],
     closed: null,
+    steers: [],
+    forced: false,
+    rewinds: 0,
     tokens: 0,
     logprob: { sum: 0, count: 0 },
     answer: null,
@@ -104,6 +127,12 @@ export function reduceRun(view: RunView, action: RunAction): RunView {
 /** A run that is over has no lane that is not. */
 function ended(lane: LaneView): LaneView {
   return lane.status === 'waiting' || lane.status === 'running' ? { ...lane, status: 'abort' } : lane;
+}
+
+/** Called at the first token behind the thinking; markers that have no token there were the last of the thinking. */
+function closedBy({ forced, steers }: LaneView, first: LaneTokenEvent): LaneView['closed'] {
+  if (!forced && !first.forced) return 'model';
+  return steers.at(-1)?.action === 'close' ? 'steered' : 'limit';
 }
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
@@ -150,8 +179,19 @@ class Batch {
         event.lanes.forEach((cost, i) => {
           this.#lane(i).cost = cost;
         });
+        const { total, seconds, dense = null } = event;
         const history = addSample(this.#view.cost?.history ?? [], event);
-        this.#view.cost = { total: event.total, seconds: event.seconds, history };
+        // The last event of a run may come after the last timed step.
+        const timing = event.timing ?? this.#view.cost?.timing ?? null;
+        this.#view.cost = { total, seconds, history, timing, dense };
+        return;
+      }
+      case 'rewind':
+        this.#rewind(event);
+        return;
+      case 'steer': {
+        const lane = this.#lane(event.lane);
+        lane.steers = [...lane.steers, { action: event.action, reason: event.reason }];
         return;
       }
       case 'score':
@@ -187,20 +227,40 @@ class Batch {
     if (!event.forced) {
       lane.logprob = { sum: lane.logprob.sum + event.logprob, count: lane.logprob.count + 1 };
     }
-    if (event.forced) lane.closed ??= 'limit';
-    else if (event.part === 'answer') lane.closed ??= 'model';
+    if (event.part === 'answer') lane.closed ??= closedBy(lane, event);
+    else lane.forced = event.forced;
     const first = event.part === 'answer' && lane.segments.at(-1)?.part !== 'answer';
     const text = first ? event.text.trimStart() : event.text;
     if (text === '') return;
+    const segments = this.#textsOf(lane);
+    const last = segments.at(-1);
+    if (last && last.part === event.part && last.forced === event.forced) last.text += text;
+    else segments.push({ part: event.part, forced: event.forced, text });
+  }
+
+  #textsOf(lane: Draft<LaneView>): Draft<Segment>[] {
     let segments = this.#texts.get(lane);
     if (!segments) {
       segments = lane.segments.map((segment) => ({ ...segment }));
       this.#texts.set(lane, segments);
       lane.segments = segments;
     }
-    const last = segments.at(-1);
-    if (last && last.part === event.part && last.forced === event.forced) last.text += text;
-    else segments.push({ part: event.part, forced: event.forced, text });
+    return segments;
+  }
+
+  /** Only thinking is taken back, and while it goes on there is no other text behind it. */
+  #rewind({ lane: index, characters }: RewindEvent): void {
+    const lane = this.#lane(index);
+    lane.rewinds++;
+    const segments = this.#textsOf(lane);
+    for (let left = characters; left > 0; ) {
+      const last = segments.at(-1);
+      if (!last) return;
+      const cut = Math.min(left, last.text.length);
+      last.text = last.text.slice(0, last.text.length - cut);
+      left -= cut;
+      if (last.text === '') segments.pop();
+    }
   }
 
   #candidate(lane: Draft<LaneView>, candidate: Candidate): void {

@@ -2,7 +2,7 @@
 import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import { count, meanLogprob, NONE, si } from '../format.ts';
-import type { LaneStatus, LaneView } from '../state.ts';
+import type { LaneStatus, LaneView, Steer } from '../state.ts';
 import { LightElement } from './light-element.ts';
 import { TextStream } from './text-stream.ts';
 
@@ -35,10 +35,33 @@ function parsedAnswer(lane: LaneView): string | null {
   return written.join('').trim() === lane.answer ? null : lane.answer;
 }
 
-function closing(by: 'model' | 'limit') {
+const CLOSERS = { limit: 'limit', steered: 'closed' } as const;
+
+function closing(by: NonNullable<LaneView['closed']>) {
   return by === 'model'
     ? html`<span class="tag">&lt;/think&gt;</span>`
-    : html`<span class="tag forced" title="Put here by the thinking limit, not sampled by the model">&lt;/think&gt; (limit)</span>`;
+    : html`<span class="tag forced" title="Put here from outside, not sampled by the model">&lt;/think&gt; (${CLOSERS[by]})</span>`;
+}
+
+const STEERS: Record<Steer['action'], string> = {
+  close: 'closed',
+  cue: 'cue',
+  continue: 'goes on',
+  resample: 'resampled',
+  penalise: 'penalised',
+};
+
+/** The last thing done to its thinking; all of them on hover. */
+function steering(steers: readonly Steer[]) {
+  const last = steers.at(-1);
+  if (!last) return nothing;
+  const all = steers.map(({ action, reason }) => `${STEERS[action]}: ${reason}`).join('\n');
+  const times = steers.filter(({ action }) => action === last.action).length;
+  return html`
+    <p class="note steer" title=${all}>
+      <strong>${STEERS[last.action]}${times > 1 ? ` ×${times}` : nothing}</strong> ${last.reason}
+    </p>
+  `;
 }
 
 function numbers(lane: LaneView) {
@@ -79,7 +102,10 @@ export class LaneCard extends LightElement {
     this.#answer ??= new TextStream(this.answerText);
     const { segments } = this.lane;
     if (segments.length === 0) this.#following = true;
-    const thought = this.#thinking.show(segments.filter((segment) => segment.part === 'thinking'));
+    const thought = this.#thinking.show(
+      segments.filter((segment) => segment.part === 'thinking'),
+      this.lane.rewinds,
+    );
     const box = this.answerText.parentElement;
     if (this.#answer.show(segments.filter((segment) => segment.part === 'answer')) && box)
       box.scrollTop = box.scrollHeight;
@@ -116,6 +142,7 @@ export class LaneCard extends LightElement {
           <div class="answer-text"></div>
         </div>
         ${parsed ? html`<div class="answer parsed" aria-label="${name}, answer" role="group">${parsed}</div>` : nothing}
+        ${steering(lane.steers)}
         ${note ? html`<p class="note">${note}</p>` : nothing}
         ${numbers(lane)}
       </article>

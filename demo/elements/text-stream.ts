@@ -9,6 +9,7 @@ const BLOCK = 2000;
 
 export class TextStream {
   readonly #host: HTMLElement;
+  #revision = 0;
   #segment = -1;
   #written = 0;
   #span: HTMLElement | null = null;
@@ -20,10 +21,13 @@ export class TextStream {
 
   /**
    * Shows `segments`, a longer version of what was shown before; anything else starts afresh.
+   * @param revision another number than before says that text was taken back, which the length may not show.
    * @returns whether the text changed.
    */
-  show(segments: readonly Segment[]): boolean {
-    if (segments.length <= this.#segment || (segments[this.#segment]?.text.length ?? 0) < this.#written) this.#clear();
+  show(segments: readonly Segment[], revision = 0): boolean {
+    const shorter = segments.length <= this.#segment || (segments[this.#segment]?.text.length ?? 0) < this.#written;
+    if (shorter || revision !== this.#revision) this.#clear();
+    this.#revision = revision;
     let changed = false;
     for (let i = Math.max(0, this.#segment); i < segments.length; i++) {
       const segment = segments[i]!;
@@ -55,7 +59,7 @@ export class TextStream {
     this.#span = document.createElement('span');
     if (segment.forced) {
       this.#span.className = 'forced';
-      this.#span.title = 'Put here by the thinking limit, not sampled by the model';
+      this.#span.title = 'Put here from outside, not sampled by the model';
     }
     this.#node = document.createTextNode('');
     this.#span.append(this.#node);

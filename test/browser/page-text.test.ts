@@ -30,6 +30,12 @@ it('appends to what is there and starts afresh with another run', async () => {
   expect(again.texts).toEqual(['a long thought', '', 'new']);
 });
 
+it('shows text that was taken back and written anew, be it as long as before', async () => {
+  const versions = [[segment('try 9*10')], [segment('try 9+10')], [segment('try 9+10=19')]];
+  const { texts } = await module.call<Shown>('show', versions, [0, 1, 1]);
+  expect(texts).toEqual(['try 9*10', 'try 9+10', 'try 9+10=19']);
+});
+
 it('cuts long text into blocks without changing a character that is seen', async () => {
   const line = 'try 9*10=90 left 13 90\n90-13=77 yes\n\nback 13 9 10\n';
   const versions = Array.from({ length: 60 }, (_, i) => [segment(`${line.repeat(6 * (i + 1))}end`)]);

@@ -4,7 +4,9 @@ import { zeroCosts } from '../../src/ledger/cost.ts';
 import type { CostEvent } from '../../src/strategies/types.ts';
 
 function event(seconds: number): CostEvent {
-  const total = { rows: 1, sampled: 20 * seconds, flops: 1000 * seconds, bytes: 10 * seconds, classes: zeroCosts() };
+  const classes = zeroCosts();
+  classes.attention = { flops: 300 * seconds, bytes: 4 * seconds };
+  const total = { rows: 1, sampled: 20 * seconds, flops: 1000 * seconds, bytes: 10 * seconds, classes };
   return { type: 'cost', lanes: [], total, seconds };
 }
 
@@ -25,6 +27,9 @@ describe('cost history', () => {
       expect(rate.flops).toBeCloseTo(1000, 6);
       expect(rate.bytes).toBeCloseTo(10, 6);
       expect(rate.tokens).toBeCloseTo(20, 6);
+      expect(rate.classes.attention.flops).toBeCloseTo(300, 6);
+      expect(rate.classes.attention.bytes).toBeCloseTo(4, 6);
+      expect(rate.classes.linear).toEqual({ flops: 0, bytes: 0 });
     }
   });
 

@@ -92,6 +92,29 @@ describe('a run as its reader sees it', () => {
     expect(take(started(1), token(0, 'so')).lanes[0]!.closed).toBeNull();
   });
 
+  it('tells a cue in the thinking from its close, and a close by the budget from one by the limit', () => {
+    const cue: ReasoningEvent = { type: 'steer', lane: 0, action: 'cue', reason: 'It ended early.' };
+    const cued = take(started(1), token(0, 'so'), cue, token(0, ' Wait,', { forced: true }));
+    expect(cued.lanes[0]!.closed).toBeNull();
+    expect(cued.lanes[0]!.steers).toEqual([{ action: 'cue', reason: 'It ended early.' }]);
+    const later = take(cued, token(0, ' no'), token(0, '4', { part: 'answer' }));
+    expect(later.lanes[0]!.closed).toBe('model');
+    const close: ReasoningEvent = { type: 'steer', lane: 0, action: 'close', reason: 'The budget is nearly spent.' };
+    const closed = take(cued, close, token(0, '', { forced: true }), token(0, '4', { part: 'answer' }));
+    expect(closed.lanes[0]!.closed).toBe('steered');
+  });
+
+  it('takes text back over the edges of segments', () => {
+    const before = take(started(1), token(0, 'abc'), token(0, ' Wait,', { forced: true }), token(0, ' de'));
+    const back = take(before, { type: 'rewind', lane: 0, tokens: 3, characters: 10 });
+    expect(back.lanes[0]!.segments).toEqual([{ part: 'thinking', forced: false, text: 'ab' }]);
+    expect(back.lanes[0]!.tokens).toBe(3);
+    const on = take(back, token(0, 'X'));
+    expect(on.lanes[0]!.segments).toEqual([{ part: 'thinking', forced: false, text: 'abX' }]);
+    expect([before.lanes[0]!.rewinds, on.lanes[0]!.rewinds]).toEqual([0, 1]);
+    expect(before.lanes[0]!.segments).toHaveLength(3);
+  });
+
   it('marks verdicts, the pruned and the chosen', () => {
     const first = candidate(0, false);
     const second = candidate(1, true);
@@ -127,7 +150,13 @@ describe('a run as its reader sees it', () => {
     });
     expect(view.lanes.map((lane) => lane.cost?.sampled)).toEqual([4, 6]);
     expect(view.cost?.total.flops).toBe(1200);
-    expect(view.cost?.history).toEqual([{ seconds: 0.5, flops: 1200, bytes: 120, tokens: 12 }]);
+    expect(view.cost?.history).toEqual([{ seconds: 0.5, flops: 1200, bytes: 120, tokens: 12, classes: zeroCosts() }]);
+    expect([view.cost?.timing, view.cost?.dense]).toEqual([null, null]);
+    const timing = { steps: 9, measuredMs: 17, predictedMs: 16, medianError: 0.06 };
+    const timed = take(view, { type: 'cost', lanes: [], total: snapshot(20), seconds: 1, timing });
+    expect(timed.cost?.timing).toEqual(timing);
+    // A last event without it does not take it away.
+    expect(take(timed, { type: 'cost', lanes: [], total: snapshot(20), seconds: 1 }).cost?.timing).toEqual(timing);
   });
 
   it('keeps what was written when it is stopped, and lets no lane run on', () => {
@@ -166,6 +195,10 @@ const anyEvent: fc.Arbitrary<ReasoningEvent> = fc.oneof(
   ),
   fc.nat(5).map((lane): ReasoningEvent => ({ type: 'select', lane, reason: 'because' })),
   fc.nat(5).map((lane): ReasoningEvent => ({ type: 'prune', lane, reason: 'because' })),
+  fc
+    .tuple(fc.nat(5), fc.nat(9))
+    .map(([lane, n]): ReasoningEvent => ({ type: 'rewind', lane, tokens: n, characters: n })),
+  fc.nat(5).map((lane): ReasoningEvent => ({ type: 'steer', lane, action: 'cue', reason: 'because' })),
   fc.nat(100).map((n): ReasoningEvent => ({ type: 'cost', lanes: [snapshot(n)], total: snapshot(n), seconds: n })),
 );
 

@@ -3,15 +3,15 @@ import { TextStream } from '../../../demo/elements/text-stream.ts';
 import type { Segment } from '../../../demo/state.ts';
 
 /** Shows each of `versions` in turn. @returns the text seen after each, how many nodes were kept, and the forced text. */
-export function show(versions: readonly (readonly Segment[])[]) {
+export function show(versions: readonly (readonly Segment[])[], revisions: readonly number[] = []) {
   const host = document.createElement('div');
   host.style.whiteSpace = 'pre-wrap';
   document.body.append(host);
   const stream = new TextStream(host);
   let kept = true;
-  const texts = versions.map((segments) => {
+  const texts = versions.map((segments, i) => {
     const before = [...host.childNodes];
-    stream.show(segments);
+    stream.show(segments, revisions[i]);
     kept &&= before.every((node, i) => host.childNodes[i] === node);
     return host.innerText;
   });
