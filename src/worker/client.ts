@@ -3,7 +3,7 @@ import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { chatCompletions } from '../api/chat.ts';
 import { Run } from '../api/run.ts';
 import type { LoadOptions, LoadProgress, Model, ModelInfo, ModelSource, ReasonRequest } from '../api/types.ts';
-import { isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
+import { abortedError, isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
 import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 import { type Outcome, unwrap, type WorkerHost } from './protocol.ts';
 
@@ -55,7 +55,11 @@ class Connection {
     const info = await this.#call<ModelInfo>('Loading the model', signal, (id) =>
       this.#host.load(id, from, sent, proxy(quiet<LoadProgress>(onProgress))),
     );
-    return this.#model(info.id, info.value);
+    const model = this.#model(info.id, info.value);
+    if (!signal?.aborted) return model;
+    // The abort and the finished model have crossed on their way.
+    model.dispose();
+    throw abortedError('Loading the model', signal);
   }
 
   terminate(): void {

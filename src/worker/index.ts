@@ -37,7 +37,11 @@ const host: WorkerHost = {
     outcomeOf(() =>
       abortable(id, async (signal) => {
         const report = remote<LoadProgress>(onProgress);
-        const progress = new Batches<LoadProgress>((items) => report(items.at(-1) as LoadProgress));
+        const progress = new Batches<LoadProgress>(async (items) => {
+          // Of many reports in a frame only the last of each phase is news.
+          const news = items.filter((item, i) => items[i + 1]?.phase !== item.phase);
+          for (const item of news) await report(item);
+        });
         try {
           const model = await loadModel(source, { ...options, signal, onProgress: (item) => progress.push(item) });
           if (signal.aborted) {
