@@ -56,7 +56,10 @@ export class Session {
       const onProgress = (progress: LoadProgress) => {
         if (this.#worker === worker && !this.#loaded) this.#set({ phase: 'loading', progress });
       };
-      const model = await Promise.race([connectWorker(worker).loadModel(this.#source, { onProgress }), died]);
+      const model = await Promise.race([
+        connectWorker(worker).loadModel(this.#source, { onProgress, calibrate: true }),
+        died,
+      ]);
       if (this.#worker !== worker) return;
       this.#loaded = { model, died };
       this.#set({ phase: 'ready', info: model.info });

@@ -11,6 +11,7 @@ import {
   readTensorIndex,
   streamTensors,
 } from '../checkpoint/index.ts';
+import type { DeviceCalibration } from '../cost/calibrate.ts';
 import { GpuEngine } from '../engine/engine.ts';
 import { abortedError, checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
 import { type Gpu, openGpu } from '../gpu/index.ts';
@@ -27,12 +28,14 @@ import {
   type ThinkingDialect,
   type Tokenizer,
 } from '../text/index.ts';
+import { calibrationOf } from './calibration.ts';
 import { chatCompletions } from './chat.ts';
 import { textCodec } from './codec.ts';
 import { DEFAULT_CONTEXT, type ResolvedLoadOptions, resolveLoadOptions } from './load-options.ts';
 import { reason } from './reason.ts';
 import type { Prompt, Reasoner } from './request.ts';
 import { inNode, sourceOf } from './source.ts';
+import { StepWatch } from './step-watch.ts';
 import type { ChatMessage, LoadOptions, Model, ModelInfo, ModelSource, ReasonRequest, ReasonRun } from './types.ts';
 
 /** A model on this machine's GPU. */
@@ -76,7 +79,8 @@ export async function loadFrom(source: CheckpointSource, options: LoadOptions = 
     const weights = await unlessAborted(uploadWeights(gpu, files.config, settings.precision.weights, chunks), signal);
     onProgress?.({ phase: 'kernels', ...seen });
     const decoder = await unlessAborted(createDecoder(gpu, files.config, weights, settings), signal);
-    const model = assemble(source, gpu, decoder, files, settings.precision, weights.bytes);
+    const calibration = options.calibrate ? await unlessAborted(calibrationOf(gpu), signal) : undefined;
+    const model = assemble(source, gpu, decoder, files, settings.precision, weights.bytes, calibration);
     onProgress?.({ phase: 'ready', ...seen });
     return model;
   } catch (error) {
@@ -156,6 +160,7 @@ function assemble(
   { config, tokenizer, chat, defaults }: Configuration,
   precision: Precisions,
   weightBytes: number,
+  calibration: DeviceCalibration | undefined,
 ): LoadedModel {
   const dialect = detectDialect(chat, tokenizer);
   const engine = new GpuEngine({
@@ -165,11 +170,13 @@ function assemble(
     stopTokens: defaults.stopTokens,
     cacheKey: [source.name, source.revision ?? '', precision.weights, precision.kv].join('\n'),
   });
+  const watch = calibration ? new StepWatch(engine, calibration) : null;
   const { temperature, topK, topP, minP, repetitionPenalty } = defaults;
   const reasoner: Reasoner = {
     engine,
     dialect,
     sampling: { temperature, topK, topP, minP, repetitionPenalty },
+    ...(watch ? { times: () => watch.times } : {}),
     prompt: (messages) => promptOf(messages, chat, tokenizer, dialect),
   };
   const info: Omit<ModelInfo, 'capacity'> = {
@@ -182,6 +189,7 @@ function assemble(
     layers: config.layers,
     maxContext: engine.capacity.maxContext,
     device: gpu.profile,
+    ...(calibration ? { calibration } : {}),
   };
   const run = (request: ReasonRequest): ReasonRun => reason(reasoner, request);
   return {

@@ -1,8 +1,14 @@
 /** From a request to a strategy on the engine, and its events as one stream with a result. */
-import { runStrategy } from '../strategies/index.ts';
+import { type CostEvent, runStrategy } from '../strategies/index.ts';
 import { contextOf, type Reasoner } from './request.ts';
 import { Run } from './run.ts';
 import type { ReasonRequest, ReasonRun } from './types.ts';
+
+/** Costs go out with how well steps are predicted, where that is watched. */
+function withTimes(event: CostEvent, { times }: Reasoner): CostEvent {
+  const timing = times?.();
+  return timing ? { ...event, timing } : event;
+}
 
 /** Starts a run. Nothing is computed before the microtask after; errors reject the result and end the iteration. */
 export function reason(model: Reasoner, request: ReasonRequest): ReasonRun {
@@ -13,7 +19,7 @@ export function reason(model: Reasoner, request: ReasonRequest): ReasonRun {
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value;
-      emit(value);
+      emit(value.type === 'cost' ? withTimes(value, model) : value);
     }
   }, request?.signal);
 }

@@ -4,6 +4,7 @@ import { checkNumber, ReckonError } from '../errors.ts';
 import { fits } from '../kv/index.ts';
 import {
   checkBudget,
+  type StepTimes,
   type StrategyContext,
   THINKING_NAMES,
   type ThinkingDialect,
@@ -25,6 +26,8 @@ export interface Reasoner {
   readonly dialect: ThinkingDialect;
   /** The makers' sampling settings; a request's own come first. */
   readonly sampling: Sampling;
+  /** How well recent steps were predicted, where that is watched. */
+  times?(): StepTimes | null;
   /** A conversation, up to where the model starts to write. A lone question may go to a model without chat template. */
   prompt(messages: readonly ChatMessage[]): Prompt;
 }

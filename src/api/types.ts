@@ -37,6 +37,11 @@ export interface LoadOptions {
   gpu?: GPU;
   /** Measure every step on the GPU's own clock, where it has one. Default false. */
   timestamps?: boolean;
+  /**
+   * Measure what the device sustains (under two seconds the first time, then kept): `info.calibration` is set, and cost
+   * events tell predicted beside measured step times. Default false.
+   */
+  calibrate?: boolean;
   /** GPU memory for KV, in bytes. Default: a quarter of a GiB, less where lanes cannot use it or a buffer cannot hold it. */
   kvBytes?: number;
 }

@@ -1,0 +1,31 @@
+/** Predicted beside measured step times, on a real run. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LoadedModel } from '../../src/api/load-model.ts';
+import type { CostEvent } from '../../src/strategies/types.ts';
+import { protoModel } from '../support/model.ts';
+
+describe('step times', () => {
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await protoModel({ calibrate: true });
+  });
+  afterAll(() => model.dispose());
+
+  it('come with the costs of a calibrated model, as positive figures over the steps that ran', async () => {
+    expect(model.info.calibration?.flops32).toBeGreaterThan(0);
+    const costs: CostEvent[] = [];
+    const run = model.reason({
+      prompt: 'Use 18 8 21 to make 47.',
+      strategy: { name: 'best-of-n', n: 4, select: 'logprob', earlyStop: false },
+      sampling: { seed: 1 },
+      thinking: { maxTokens: 60 },
+    });
+    for await (const event of run) if (event.type === 'cost') costs.push(event);
+    const timing = costs.at(-1)!.timing!;
+    expect(timing.steps).toBeGreaterThan(10);
+    expect(timing.measuredMs).toBeGreaterThan(0);
+    expect(timing.predictedMs).toBeGreaterThan(0);
+    expect(timing.medianError).toBeGreaterThanOrEqual(0);
+    expect(Number.isFinite(timing.medianError)).toBe(true);
+  });
+});
