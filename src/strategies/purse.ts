@@ -6,15 +6,16 @@
 import type { LedgerSnapshot } from '../engine/types.ts';
 import { ReckonError } from '../errors.ts';
 import { type Budget, eflopsOf } from './budget.ts';
-import { Price, type RowSample } from './price.ts';
+import { largest, Price } from './price.ts';
 
 /** Shorter answers than this are not worth a run; a budget that cannot pay them is refused. */
 const LEAST_ANSWER = 16;
 /** Grants above this many tokens are given by halves, so that the rest can still go to others. */
-const WHOLE_GRANT = 16;
-/** A row that a lane computes again where a stretch begins behind tokens taken back. */
-const EXTRA_ROWS = 1;
-
+const WHOLE_GRANT = 8;
+/** Steps that a lane may fall behind the others where all of them pause: what an engine has under way, and its start. */
+const LAG = 6;
+/** More tokens than any lane will have. */
+const FAR = 2 ** 30;
 /** Margin that makes the least told enough in spite of rounding. */
 const ROUNDING = 1e-9;
 
@@ -22,7 +23,7 @@ const ROUNDING = 1e-9;
 export interface Share {
   /**
    * Asks for up to `wanted` tokens. 0: the lane is to conclude (thinking) or to end (answering). One grant at a time.
-   * Asking for the answer gives up the lane's reserve.
+   * Asking for the answer draws on the lane's reserve.
    */
   grant(wanted: number, phase: 'thinking' | 'answer'): number;
   /** What was granted is over. */
@@ -38,23 +39,16 @@ export interface Share {
 /** A share without limits. */
 export const BOUNDLESS: Share = { grant: (wanted) => wanted, settle() {}, count() {}, late: () => false, end() {} };
 
-/** What a row behind `length` tokens cost when it was computed alone. */
-export interface RowCost {
+/** What a step costs before anything was decoded: `shared` once a step, `own` for each row around `length`. */
+export interface StepCost {
+  readonly shared: Amounts;
+  readonly own: Amounts;
   readonly length: number;
+}
+
+export interface Amounts {
   readonly flops: number;
   readonly bytes: number;
-}
-
-/** What is measured of a cost, by the name of its limit. */
-export function priced(name: 'eflops' | 'bytes', intensity: number) {
-  return (cost: { readonly flops: number; readonly bytes: number }) =>
-    name === 'bytes' ? cost.bytes : eflopsOf(cost, intensity);
-}
-
-/** The price of rows that cost this. */
-export function priceOf(rows: readonly RowCost[], amount: (row: RowCost) => number): Price {
-  const [first, ...others] = rows.map((row): RowSample => ({ perRow: amount(row), length: row.length }));
-  return new Price([first ?? { perRow: 0, length: 1 }, ...others]);
 }
 
 export interface PurseOptions {
@@ -63,14 +57,15 @@ export interface PurseOptions {
   /** Seconds since the run began. */
   readonly seconds: () => number;
   readonly lanes: number;
+  /** Lanes that fit into one step. */
+  readonly slots: number;
   /** Tokens that a forced close takes; 0 where the model does not think. */
   readonly close: number;
   readonly answer: number;
-  /** Tokens of the prompt, and what reading it cost. */
   readonly promptTokens: number;
-  readonly prompt: LedgerSnapshot;
-  /** Cost of rows in the prompt, the last one last: what the run has to go by before anything was decoded. */
-  readonly rows: readonly RowCost[];
+  /** What the run has cost before its lanes. */
+  readonly prompt: Amounts;
+  readonly step: StepCost;
   /** What lane `index` has cost, and how many tokens it holds. */
   readonly lane: (index: number) => { readonly cost: LedgerSnapshot; readonly length: number };
 }
@@ -78,6 +73,8 @@ export interface PurseOptions {
 interface LaneState {
   phase: 'thinking' | 'answer' | 'ended';
   tokens: number;
+  /** `tokens` when it was last looked at. */
+  done: number;
   granted: number;
   /** Tokens held when the grant was given. */
   length: number;
@@ -95,9 +92,16 @@ interface Limit {
   readonly common: number;
   /** Spent by each lane, when it was last looked at. */
   readonly spent: number[];
-  readonly amount: (tokens: number, cost: LedgerSnapshot) => number;
+  readonly amount: (tokens: number, cost: Amounts) => number;
+  /** Once a step, however many lanes are in it. */
+  readonly shared: number;
   /** Null where a token costs one. */
   readonly prices: readonly Price[] | null;
+}
+
+/** What is counted of a cost, by the name of its limit. */
+export function counted(name: 'eflops' | 'bytes', intensity: number): (cost: Amounts) => number {
+  return (cost) => (name === 'bytes' ? cost.bytes : eflopsOf(cost, intensity));
 }
 
 /** Tokens without which no lane can be run: a word of thinking, the close, and a short answer. */
@@ -108,34 +112,18 @@ export function leastTokens(close: number, answer: number): number {
 export class Purse {
   readonly #options: PurseOptions;
   readonly #lanes: LaneState[];
-  readonly #limits: Limit[] = [];
+  readonly #limits: Limit[];
   #state: 'running' | 'concluding' | 'spent' = 'running';
+  /** Tokens at which lanes pause and ask again. */
+  #pause = 0;
 
   /** @throws ReckonError `over-capacity` where the lanes could not even close and answer; it tells the least that would do. */
   constructor(options: PurseOptions) {
     this.#options = options;
-    const { budget, intensity, lanes, prompt, promptTokens, rows } = options;
-    const blank: LaneState = {
-      phase: 'thinking',
-      tokens: 0,
-      granted: 0,
-      length: promptTokens,
-      reserve: 0,
-      began: null,
-    };
+    const { promptTokens: length, lanes } = options;
+    const blank: LaneState = { phase: 'thinking', tokens: 0, done: 0, granted: 0, length, reserve: 0, began: null };
     this.#lanes = Array.from({ length: lanes }, () => ({ ...blank }));
-    const spent = () => this.#lanes.map(() => 0);
-    if (budget.tokens !== undefined) {
-      const amount: Limit['amount'] = (tokens) => tokens;
-      this.#limits.push({ name: 'tokens', total: budget.tokens, common: 0, spent: spent(), amount, prices: null });
-    }
-    for (const name of ['eflops', 'bytes'] as const) {
-      const total = budget[name];
-      if (total === undefined) continue;
-      const of = priced(name, intensity);
-      const prices = this.#lanes.map(() => priceOf(rows, of));
-      this.#limits.push({ name, total, common: of(prompt), spent: spent(), amount: (_, cost) => of(cost), prices });
-    }
+    this.#limits = this.#limitsOf(options);
     const answer = this.#affordableAnswer();
     for (const lane of this.#lanes) lane.reserve = options.close + answer;
   }
@@ -150,56 +138,87 @@ export class Purse {
   }
 
   share(index: number): Share {
+    const lane = this.#lanes[index] as LaneState;
     return {
       grant: (wanted, phase) => this.#grant(index, wanted, phase),
       settle: () => this.#settle(index),
       count: (tokens) => {
-        (this.#lanes[index] as LaneState).tokens += tokens;
+        lane.tokens += tokens;
       },
-      late: () => this.#late(this.#lanes[index] as LaneState),
+      late: () => this.#late(lane),
       end: () => {
         this.#settle(index);
-        Object.assign(this.#lanes[index] as LaneState, { phase: 'ended', reserve: 0 });
+        Object.assign(lane, { phase: 'ended', reserve: 0 });
       },
     };
   }
 
+  #limitsOf({ budget, intensity, prompt, lane, step }: PurseOptions): Limit[] {
+    const limits: Limit[] = [];
+    if (budget.tokens !== undefined) {
+      const amount: Limit['amount'] = (tokens) => tokens;
+      const spent = this.#lanes.map(() => 0);
+      limits.push({ name: 'tokens', total: budget.tokens, common: 0, spent, amount, shared: 0, prices: null });
+    }
+    for (const name of ['eflops', 'bytes'] as const) {
+      const total = budget[name];
+      if (total === undefined) continue;
+      const of = counted(name, intensity);
+      limits.push({
+        name,
+        total,
+        common: of(prompt),
+        spent: this.#lanes.map((_, index) => of(lane(index).cost)),
+        amount: (_, cost) => of(cost),
+        shared: of(step.shared),
+        prices: this.#lanes.map(() => new Price({ perRow: of(step.own), length: step.length })),
+      });
+    }
+    return limits;
+  }
+
   /** Tokens of answer to keep for each lane: all it may have, but not much more than half of its share. */
   #affordableAnswer(): number {
-    const { lanes, close, answer, promptTokens } = this.#options;
+    const { close, answer } = this.#options;
     const least = leastTokens(close, answer);
     let kept = answer;
     for (const limit of this.#limits) {
-      // Thinking and answer are granted apart, each with its extra row.
-      const apart = limit.prices ? EXTRA_ROWS : 0;
-      const share = this.#rowsFor(limit, 0, (limit.total - limit.common) / lanes, promptTokens) - apart;
-      if (share < least) this.#refuse(limit, least + apart);
-      const free = close > 0 ? share - close - 1 : share;
-      kept = Math.min(kept, close > 0 ? Math.max(Math.min(answer, LEAST_ANSWER), Math.floor(free / 2)) : free);
+      // Thinking and answer are granted apart.
+      const needed = (tokens: number) => this.#forecast(limit, () => tokens + 1);
+      if (needed(least) > limit.total) throw tooSmall(limit.name, limit.total, needed(least), this.#lanes.length);
+      const most = close + 1 + 2 * answer;
+      const share = largest(most, (tokens) => needed(tokens) <= limit.total);
+      if (close > 0)
+        kept = Math.min(kept, Math.max(Math.min(answer, LEAST_ANSWER), Math.floor((share - close - 1) / 2)));
+      else kept = Math.min(kept, share);
     }
     return kept;
   }
 
-  #refuse({ name, total, common, prices }: Limit, rows: number): never {
-    const { lanes, promptTokens } = this.#options;
-    const each = prices?.[0] ? prices[0].cost(rows + EXTRA_ROWS, promptTokens, lanes) : rows;
-    throw tooSmall(name, total, common + lanes * each, lanes);
-  }
-
-  #running(): number {
-    return this.#lanes.filter(({ phase }) => phase !== 'ended').length;
-  }
-
-  /** The most that `rows` more tokens of a lane may cost, counted in this limit. */
-  #costOf(limit: Limit, index: number, rows: number, length: number): number {
-    if (rows === 0) return 0;
-    return limit.prices ? (limit.prices[index] as Price).cost(rows + EXTRA_ROWS, length, this.#running()) : rows;
-  }
-
-  /** How many more tokens of a lane cost at most `amount`. */
-  #rowsFor(limit: Limit, index: number, amount: number, length: number): number {
-    if (!limit.prices) return Math.max(0, Math.floor(amount));
-    return Math.max(0, (limit.prices[index] as Price).rows(amount, length, this.#running()) - EXTRA_ROWS);
+  /**
+   * The most that the run will have spent when lane j has had `more(j)` tokens more. Lanes in a step share its cost: a
+   * lane alone at the end pays all of it, so steps are counted, not rows.
+   */
+  #forecast(limit: Limit, more: (lane: LaneState, index: number) => number): number {
+    let sum = limit.common;
+    let [longest, all, working] = [0, 0, 0];
+    for (const [index, lane] of this.#lanes.entries()) {
+      sum += limit.spent[index] as number;
+      const tokens = lane.phase === 'ended' ? 0 : more(lane, index);
+      if (tokens <= 0) continue;
+      if (!limit.prices) {
+        sum += tokens;
+        continue;
+      }
+      // One row more: where a stretch begins behind tokens taken back, the last row is computed again.
+      const rows = tokens + 1;
+      sum += (limit.prices[index] as Price).cost(rows, lane.length);
+      longest = Math.max(longest, rows);
+      all += rows;
+      working++;
+    }
+    const together = Math.max(longest + LAG * (working - 1), Math.ceil(all / this.#options.slots));
+    return sum + limit.shared * Math.min(all, together);
   }
 
   #settle(index: number): void {
@@ -208,52 +227,68 @@ export class Purse {
     const { cost, length } = this.#options.lane(index);
     for (const limit of this.#limits) {
       const amount = limit.amount(lane.tokens, cost);
-      limit.prices?.[index]?.end(amount, cost.sampled, length);
+      limit.prices?.[index]?.end(amount, cost, length);
       limit.spent[index] = amount;
     }
-    lane.granted = 0;
-    lane.length = length;
+    Object.assign(lane, { granted: 0, length, done: lane.tokens });
   }
 
   #grant(index: number, wanted: number, phase: 'thinking' | 'answer'): number {
     this.#settle(index);
     const lane = this.#lanes[index] as LaneState;
     lane.began ??= this.#options.seconds();
-    const kept = phase === 'answer' ? lane.reserve - this.#options.close : 0;
+    const kept = lane.phase === phase ? lane.reserve : Math.max(0, lane.reserve - this.#options.close);
     if (phase === 'answer') Object.assign(lane, { phase, reserve: 0 });
-    let tokens = phase === 'thinking' && this.#late(lane) ? 0 : wanted;
-    for (const limit of this.#limits) tokens = Math.min(tokens, this.#allowance(limit, index, kept));
-    if (phase === 'thinking' && tokens < wanted && tokens > WHOLE_GRANT) tokens = Math.ceil(tokens / 2);
+    const tokens = phase === 'thinking' ? this.#toThink(index, lane, wanted) : this.#toAnswer(index, wanted, kept);
     if (tokens < 1) {
       this.#state = phase === 'answer' ? 'spent' : this.#state === 'running' ? 'concluding' : this.#state;
       return 0;
     }
-    this.#open(index, lane, tokens);
+    lane.granted = tokens;
+    if (phase === 'answer') lane.reserve = Math.max(0, kept - tokens);
+    const { cost, length } = this.#options.lane(index);
+    const together = Math.min(this.#options.slots, this.#lanes.filter(({ phase: p }) => p !== 'ended').length);
+    for (const { prices, amount, shared } of this.#limits) {
+      prices?.[index]?.begin(amount(lane.tokens, cost), cost, length, shared / together);
+    }
     return tokens;
   }
 
-  #open(index: number, lane: LaneState, tokens: number): void {
-    lane.granted = tokens;
-    const { cost, length } = this.#options.lane(index);
-    for (const { prices, amount } of this.#limits) {
-      prices?.[index]?.begin(amount(lane.tokens, cost), cost.sampled, length, this.#running());
+  /** Lanes pause at the same number of tokens, so that they stay together and go on sharing the cost of steps. */
+  #toThink(index: number, lane: LaneState, wanted: number): number {
+    if (this.#late(lane)) return 0;
+    if (lane.done >= this.#pause) {
+      const fair = this.#fair(index, FAR);
+      this.#pause = lane.done + (fair > WHOLE_GRANT ? Math.ceil(fair / 2) : fair);
     }
+    return this.#safe(index, Math.min(wanted, this.#pause - lane.done));
   }
 
-  /** Tokens the lane may have of this limit: its fair share, or `kept` where that is more; never what others hold. */
-  #allowance(limit: Limit, index: number, kept: number): number {
-    let free = limit.total - limit.common;
-    let pot = free;
-    for (const [i, lane] of this.#lanes.entries()) {
-      const spent = limit.spent[i] as number;
-      const reserve = this.#costOf(limit, i, lane.reserve, lane.length + lane.granted);
-      free -= spent + reserve + this.#costOf(limit, i, lane.granted, lane.length);
-      pot -= reserve + (lane.phase === 'ended' ? spent : 0);
-    }
-    const { length } = this.#lanes[index] as LaneState;
-    const fair = pot / this.#running() - (limit.spent[index] as number);
-    const rows = Math.max(this.#rowsFor(limit, index, fair, length), kept);
-    return Math.min(rows, this.#rowsFor(limit, index, free, length));
+  #toAnswer(index: number, wanted: number, kept: number): number {
+    const safe = this.#safe(index, wanted);
+    const tokens = Math.min(safe, Math.max(kept, this.#fair(index, safe)));
+    return tokens < wanted && tokens > WHOLE_GRANT ? Math.ceil(tokens / 2) : tokens;
+  }
+
+  #within(more: (lane: LaneState, index: number) => number): boolean {
+    return this.#limits.every((limit) => this.#forecast(limit, more) <= limit.total);
+  }
+
+  /** Tokens that the lane may have, up to `most`, without touching what others were granted or have in reserve. */
+  #safe(index: number, most: number): number {
+    if (most < 1) return 0;
+    return largest(most, (tokens) => this.#within((lane, i) => (i === index ? tokens : lane.granted) + lane.reserve));
+  }
+
+  /** Tokens that the lane may have, up to `most`, if all lanes that are not over were to have as many in all. */
+  #fair(index: number, most: number): number {
+    if (most < 1) return 0;
+    const { done } = this.#lanes[index] as LaneState;
+    const same = (lane: LaneState, tokens: number) =>
+      lane.phase === 'answer' ? lane.granted : Math.max(lane.granted, done + tokens - lane.done);
+    return largest(most, (tokens) =>
+      this.#within((lane, i) => (i === index ? tokens : same(lane, tokens)) + lane.reserve),
+    );
   }
 
   /** At the lane's pace so far. */

@@ -31,7 +31,10 @@ export interface ReferenceEngineOptions {
   pageSize?: number;
   /** Default: what 256 longest lanes need. */
   totalPages?: number;
-  /** Bytes of weights are shared by the lanes that work at the time, as in a batch. Default false: each row reads all. */
+  /**
+   * Bytes of weights are shared by the lanes that work at the time, as in a batch, and `choose` computes its row again.
+   * Default false: each row reads all weights, and none is computed twice.
+   */
   shareWeights?: boolean;
   /** Draws charged beyond a stop, as by an engine that reads back late; never beyond `maxTokens`. Default 0. */
   runAhead?: number;
@@ -255,6 +258,8 @@ class ReferenceLane implements Lane {
     this.#start();
     try {
       const logprobs = logSoftmax(await this.#ready());
+      await turn();
+      if (this.#engine.options.shareWeights) this.#charge(this.length - 1);
       return Float32Array.from(among, (token) => Math.exp(logprobs[token]!));
     } finally {
       this.#busy = false;
