@@ -3,7 +3,7 @@ import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { FREE, puzzleText, type Question, readQuestion, TOPICS, type TopicId, topicById } from '../puzzles.ts';
 import type { ModelState } from '../session.ts';
-import { BOUNDS, complaintAbout, DEFAULTS, type Settings } from '../settings.ts';
+import { BOUNDS, DEFAULTS, firstWrong, type Settings } from '../settings.ts';
 import type { RunPhase } from '../state.ts';
 import { LightElement } from './light-element.ts';
 import { settingsFields } from './settings-fields.ts';
@@ -85,11 +85,13 @@ export class PromptForm extends LightElement {
       this.querySelector('textarea')?.focus();
       return;
     }
-    const wrong = (['lanes', 'temperature', 'thinking'] as const).find((name) =>
-      complaintAbout(name, this.settings[name]),
-    );
+    const wrong = firstWrong(this.settings);
     if (wrong) {
-      this.querySelector<HTMLInputElement>(`input[name=${wrong}]`)?.focus();
+      const input = this.querySelector<HTMLInputElement>(`input[name=${wrong}]`);
+      // What is folded away cannot take the focus.
+      const fold = input?.closest('details');
+      if (fold) fold.open = true;
+      input?.focus();
       return;
     }
     this.onRun(question, this.settings);

@@ -1,8 +1,19 @@
-/** The controls of a run: lanes, temperature, thinking limit, how to choose, whether to stop early. */
+/** The controls of a run: lanes, temperature, limits, how to choose; behind a disclosure what few will need. */
 import { html, nothing } from 'lit';
-import { BOUNDS, complaintAbout, type Selector, type Settings, selectorFor } from '../settings.ts';
+import {
+  BOUNDS,
+  BUDGETS,
+  type BudgetName,
+  complaintAbout,
+  type FieldName,
+  type LoopAction,
+  type NumberName,
+  type Selector,
+  type Settings,
+  selectorFor,
+} from '../settings.ts';
 
-type NumberName = keyof typeof BOUNDS;
+type Change = (patch: Partial<Settings>) => void;
 
 const SELECTORS: readonly { id: Selector; label: string; explain: string }[] = [
   { id: 'verifier', label: 'Verifier', explain: "The task's own check: a right answer wins." },
@@ -10,26 +21,77 @@ const SELECTORS: readonly { id: Selector; label: string; explain: string }[] = [
   { id: 'logprob', label: 'Log-probability', explain: 'The lane whose tokens the model found likeliest on average.' },
 ];
 
-function numberField(name: NumberName, value: number, change: (value: number) => void) {
-  const { label, min, max, step, explain } = BOUNDS[name];
-  const complaint = complaintAbout(name, value);
-  const about = `about-${name}`;
+const LOOPS: readonly { id: LoopAction; label: string; explain: string }[] = [
+  { id: 'off', label: 'Let it', explain: 'A lane may repeat itself until its limit.' },
+  { id: 'stop', label: 'Answer', explain: 'A lane that repeats itself is made to answer.' },
+  { id: 'resample', label: 'Resample', explain: 'The repeat is taken back and drawn anew.' },
+  { id: 'penalise', label: 'Penalise', explain: 'For a while, tokens the lane has used are less likely.' },
+];
+
+function field(name: FieldName, label: string, explain: string, settings: Settings, input: unknown) {
+  const complaint = complaintAbout(name, settings);
   return html`
     <label class="field" title=${explain}>
       <span class="label">${label}</span>
-      <input
-        name=${name}
-        type="number"
-        inputmode=${step === 1 ? 'numeric' : 'decimal'}
-        min=${min}
-        max=${max}
-        step=${step === 1 ? 1 : 'any'}
-        .value=${Number.isNaN(value) ? '' : String(value)}
-        aria-invalid=${complaint ? 'true' : 'false'}
-        aria-describedby=${about}
-        @change=${(event: Event) => change((event.target as HTMLInputElement).valueAsNumber)}
-      />
-      <span id=${about} class=${complaint ? 'complaint' : 'visually-hidden'}>${complaint ?? explain}</span>
+      ${input}
+      <span id="about-${name}" class=${complaint ? 'complaint' : 'visually-hidden'}>${complaint ?? explain}</span>
+    </label>
+  `;
+}
+
+function numberField(name: NumberName, settings: Settings, change: Change) {
+  const { label, min, max, step, explain } = BOUNDS[name];
+  const value = settings[name];
+  const input = html`
+    <input
+      name=${name}
+      type="number"
+      inputmode=${step === 1 ? 'numeric' : 'decimal'}
+      min=${min}
+      max=${max}
+      step=${step === 1 ? 1 : 'any'}
+      .value=${Number.isNaN(value) ? '' : String(value)}
+      aria-invalid=${complaintAbout(name, settings) ? 'true' : 'false'}
+      aria-describedby="about-${name}"
+      @change=${(event: Event) => change({ [name]: (event.target as HTMLInputElement).valueAsNumber })}
+    />
+  `;
+  return field(name, label, explain, settings, input);
+}
+
+function budgetField(name: BudgetName, settings: Settings, change: Change) {
+  const { label, example, explain } = BUDGETS[name];
+  const input = html`
+    <input
+      name=${name}
+      type="text"
+      inputmode=${name === 'tokens' || name === 'seconds' ? 'decimal' : 'text'}
+      autocomplete="off"
+      spellcheck="false"
+      placeholder="none"
+      .value=${settings.budget[name]}
+      aria-invalid=${complaintAbout(name, settings) ? 'true' : 'false'}
+      aria-describedby="about-${name}"
+      @change=${(event: Event) =>
+        change({ budget: { ...settings.budget, [name]: (event.target as HTMLInputElement).value } })}
+    />
+  `;
+  return field(name, label, `${explain} For example ${example}; empty is no limit.`, settings, input);
+}
+
+function choice<T extends string>(
+  name: string,
+  label: string,
+  options: readonly { id: T; label: string; explain: string }[],
+  chosen: T,
+  take: (id: T) => void,
+) {
+  return html`
+    <label class="field" title=${options.find(({ id }) => id === chosen)?.explain ?? ''}>
+      <span class="label">${label}</span>
+      <select name=${name} @change=${(event: Event) => take((event.target as HTMLSelectElement).value as T)}>
+        ${options.map((option) => html`<option value=${option.id} ?selected=${option.id === chosen}>${option.label}</option>`)}
+      </select>
     </label>
   `;
 }
@@ -38,27 +100,16 @@ function numberField(name: NumberName, value: number, change: (value: number) =>
  * The fields as a template.
  * @param verifiable whether answers can be checked; without that the verifier is no choice.
  */
-export function settingsFields(settings: Settings, verifiable: boolean, change: (patch: Partial<Settings>) => void) {
-  const chosen = selectorFor(settings, verifiable);
+export function settingsFields(settings: Settings, verifiable: boolean, change: Change) {
+  const selectors = SELECTORS.filter(({ id }) => verifiable || id !== 'verifier');
+  const hidden = [settings.budget.eflops, settings.budget.bytes].some((text) => text.trim() !== '');
+  const shaped = settings.leastThinking !== 0 || settings.loop !== 'off';
   return html`
     <fieldset class="settings">
       <legend class="visually-hidden">Settings</legend>
-      ${numberField('lanes', settings.lanes, (lanes) => change({ lanes }))}
-      ${numberField('temperature', settings.temperature, (temperature) => change({ temperature }))}
-      ${numberField('thinking', settings.thinking, (thinking) => change({ thinking }))}
-      <label class="field" title=${SELECTORS.find(({ id }) => id === chosen)?.explain ?? ''}>
-        <span class="label">Choose by</span>
-        <select
-          name="select"
-          @change=${(event: Event) => change({ select: (event.target as HTMLSelectElement).value as Selector })}
-        >
-          ${SELECTORS.map(({ id, label }) =>
-            id === 'verifier' && !verifiable
-              ? nothing
-              : html`<option value=${id} ?selected=${id === chosen}>${label}</option>`,
-          )}
-        </select>
-      </label>
+      ${numberField('lanes', settings, change)} ${numberField('temperature', settings, change)}
+      ${numberField('thinking', settings, change)}
+      ${choice('select', 'Choose by', selectors, selectorFor(settings, verifiable), (select) => change({ select }))}
       <label class="field check" title="Stops lanes that can no longer change the choice. Off: every lane thinks to its end.">
         <input
           name="earlyStop"
@@ -68,6 +119,15 @@ export function settingsFields(settings: Settings, verifiable: boolean, change: 
         />
         <span>Stop lanes early</span>
       </label>
+      ${budgetField('tokens', settings, change)} ${budgetField('seconds', settings, change)}
+      <details class="advanced">
+        <summary>Advanced${hidden || shaped ? html` <span class="set">(in use)</span>` : nothing}</summary>
+        <div class="settings">
+          ${budgetField('eflops', settings, change)} ${budgetField('bytes', settings, change)}
+          ${numberField('leastThinking', settings, change)}
+          ${choice('loop', 'A lane that loops', LOOPS, settings.loop, (loop) => change({ loop }))}
+        </div>
+      </details>
     </fieldset>
   `;
 }
