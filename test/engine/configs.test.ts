@@ -15,10 +15,6 @@ interface Case {
 const CASES: Record<string, Case> = {
   'one head of 16': { config: { heads: 1, kvHeads: 1, headDim: 16 }, lengths: [1, 2, 15, 16, 17] },
   '2 heads on 1, of 24': { config: { heads: 2, kvHeads: 1, headDim: 24 }, lengths: [31, 32, 33] },
-  '3 heads on 3, of 40': {
-    config: { heads: 3, kvHeads: 3, headDim: 40, tiedEmbeddings: false },
-    lengths: [16, 47, 49],
-  },
   '4 heads on 2, of 64': {
     config: { heads: 4, kvHeads: 2, headDim: 64, hiddenSize: 52 },
     options: { prefillRows: 7 },
@@ -36,7 +32,7 @@ const CASES: Record<string, Case> = {
     options: { prefillRows: 50 },
     lengths: [63, 257],
   },
-  '8 heads on 8, of 16, three layers': { config: { heads: 8, kvHeads: 8, headDim: 16, layers: 3 }, lengths: [48, 64] },
+  '3 heads on 3, of 40, three layers': { config: { heads: 3, kvHeads: 3, headDim: 40, layers: 3 }, lengths: [48, 64] },
   'a large theta': { config: { ropeTheta: 1e6, normEps: 1e-5, headDim: 48, vocabSize: 33 }, lengths: [300] },
 };
 

@@ -70,10 +70,15 @@ describe.each([
     },
   },
 ])('$name', ({ code, harm }) => {
-  it('ends every lane with the typed error, its tokens kept', async () => {
+  it('ends every lane with the typed error, its tokens kept, and every later call', async () => {
     const rig = await openRig();
+    const idle = rig.engine.open();
+    await idle.append([1, 2, 3]);
     const lanes = await start(rig, 4);
     await someSteps(rig, 3);
+    const reading = rig.engine.open();
+    const failed = errorCode(() => reading.append(randomTokens(400, 1)));
+    await someSteps(rig, 1);
     harm(rig);
     const errors = await Promise.all(lanes.map(({ error }) => error));
     for (const [i, error] of errors.entries()) {
@@ -85,17 +90,6 @@ describe.each([
     }
     expect(await errorCode(() => rig.engine.open())).toBe(code);
     expect(rig.gpu.failure?.code).toBe(code);
-    rig.dispose();
-  });
-
-  it('is told by every later call of a lane, and by a prompt under way', async () => {
-    const rig = await openRig();
-    const idle = rig.engine.open();
-    await idle.append([1, 2, 3]);
-    const appending = rig.engine.open().append(randomTokens(400, 1));
-    const failed = errorCode(() => appending);
-    await someSteps(rig, 1);
-    harm(rig);
     expect(await failed).toBe(code);
     for (const call of [
       () => idle.append([1, 2]),

@@ -131,11 +131,11 @@ class Histories {
 const PAGE_BYTES = 16 * 2 * TINY.layers * TINY.kvHeads * TINY.headDim * 4;
 
 describe.each<{ name: string; options: RigOptions; runs: number }>([
-  { name: 'with ample memory', options: {}, runs: 400 },
+  { name: 'with ample memory', options: {}, runs: 300 },
   {
     name: 'with few pages, slots and rows',
     options: { kvBytes: 21 * PAGE_BYTES, maxLanes: 3, prefillRows: 5 },
-    runs: 400,
+    runs: 200,
   },
 ])('histories of lanes $name', ({ options, runs }) => {
   let rig: Rig;
