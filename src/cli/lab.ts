@@ -1,5 +1,4 @@
 /** `reckon lab`: an experiment from a file, its results into a folder. */
-import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadModel } from '../api/load-model.ts';
@@ -22,7 +21,7 @@ import {
 } from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
 import { type NodeGpu, openNodeGpu } from '../node/gpu.ts';
-import { embeddedModel } from './models.ts';
+import { modelPath } from '../node/models.ts';
 import { type Options, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
@@ -83,12 +82,6 @@ async function readExperiment(path: string): Promise<Experiment> {
     throw new ReckonError('bad-option', `${path} cannot be read: ${error.message}.`, { cause: error });
   });
   return parseExperiment(text);
-}
-
-/** An embedded model by name, or whatever else is a source. */
-function modelPath(name: string): string {
-  const embedded = embeddedModel(name);
-  return /^[\w.-]+$/.test(name) && existsSync(join(embedded, 'config.json')) ? embedded : name;
 }
 
 async function run(experiment: Experiment, folder: string, options: Options): Promise<StoredResults> {

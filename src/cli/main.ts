@@ -38,13 +38,20 @@ async function main([name, ...args]: string[]): Promise<void> {
   await command.run(args);
 }
 
+/** Dawn keeps threads of its own; a finished command is finished. What is still on its way to a pipe gets there first. */
+function end(code: number | string): void {
+  process.stdout.write('', () => process.exit(code));
+}
+
+// Whoever reads may have seen enough: `reckon … | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 main(process.argv.slice(2)).then(
-  // Dawn keeps threads of its own; a finished command is finished.
-  () => process.exit(),
+  () => end(process.exitCode ?? 0),
   (error: unknown) => {
     const known = isReckonError(error) || (error instanceof TypeError && 'code' in error);
     const text = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
     process.stderr.write(`reckon: ${text}\n`);
-    process.exit(isReckonError(error, 'bad-option') || isReckonError(error, 'bad-problem') ? 2 : 1);
+    end(isReckonError(error, 'bad-option') || isReckonError(error, 'bad-problem') ? 2 : 1);
   },
 );

@@ -1,10 +1,11 @@
 /** `reckon solve`: a generated or typed puzzle, N chains of thought, the choice, and the bill. */
 import { loadModel } from '../api/load-model.ts';
-import type { Model, ReasonRequest } from '../api/types.ts';
+import type { Model, ReasonRequest, ReasonRun } from '../api/types.ts';
+import { ReckonError } from '../errors.ts';
 import { openNodeGpu } from '../node/gpu.ts';
+import { modelPath } from '../node/models.ts';
 import type { Answer, Candidate } from '../strategies/types.ts';
 import { type Problem, problemFromText, taskById, tasks } from '../tasks/index.ts';
-import { embeddedModel } from './models.ts';
 import { type Options, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
@@ -19,7 +20,7 @@ const HELP = `usage: reckon solve [options]
   --early-stop         stop chains that can no longer change the choice
   --temperature T      0 is greedy (default: the model's)
   --thinking N         most tokens of thinking (default: what the context leaves)
-  --model PATH         folder or URL of a checkpoint (default: the embedded one)
+  --model NAME         an embedded model, or folder or URL of a checkpoint (default proto)
   --precision P        f16 | f32 for weights and KV
   --driver D           auto | system | software
   --json               one JSON document on stdout
@@ -73,7 +74,7 @@ export async function solve(args: string[]): Promise<void> {
   const progress = new Progress(process.stderr);
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
-  const model = await loadModel(options.text('model') ?? embeddedModel(), {
+  const model = await loadModel(modelPath(options.text('model') ?? 'proto'), {
     gpu: gpu.gpu,
     ...(precision ? { precision: { weights: precision, kv: precision } } : {}),
     onProgress: ({ phase, loaded, total }) =>
@@ -97,9 +98,12 @@ export async function solve(args: string[]): Promise<void> {
 function problemOf(options: Options, seed: number): Problem {
   const typed = options.text('problem');
   const id = options.text('task');
+  const difficulty = options.number('difficulty', { min: 0, integer: true });
+  if (typed !== undefined && difficulty !== undefined) {
+    throw new ReckonError('bad-option', '--difficulty chooses among generated puzzles; --problem gives one.');
+  }
   if (typed !== undefined) return id === undefined ? problemFromText(typed) : taskById(id).parse(typed);
   const task = taskById(id ?? 'countdown');
-  const difficulty = options.number('difficulty', { min: 0, integer: true });
   return task.generate(seed, difficulty);
 }
 
@@ -121,9 +125,20 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
   };
 }
 
-/** Runs to the end, telling how it goes. */
+/** Runs to the end, or to an interrupt, which keeps what there is; tells how it goes. */
 async function follow(model: Model, request: ReasonRequest, progress: Progress): Promise<Answer> {
-  const run = model.reason(request);
+  const interrupt = new AbortController();
+  const stop = () => interrupt.abort();
+  // Once: a second interrupt ends the program, as everywhere.
+  process.once('SIGINT', stop);
+  try {
+    return await watch(model.reason({ ...request, signal: interrupt.signal }), progress);
+  } finally {
+    process.off('SIGINT', stop);
+  }
+}
+
+async function watch(run: ReasonRun, progress: Progress): Promise<Answer> {
   let tokens = 0;
   let ended = 0;
   let lanes = 0;

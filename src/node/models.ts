@@ -1,0 +1,42 @@
+/** The models that come with the package. */
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ReckonError } from '../errors.ts';
+
+/** The package's `models/`: in the nearest folder above this program that has one, wherever a bundler has put it. */
+function modelsFolder(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const models = join(folder, 'models');
+    if (existsSync(join(models, 'README.md'))) return models;
+    if (dirname(folder) === folder) {
+      throw new ReckonError('internal', 'The folder "models" is not there beside the program.', {
+        hint: 'Install the package "reckon" again, or name the folder of a checkpoint.',
+      });
+    }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  return readdirSync(folder).filter((entry) => existsSync(join(folder, entry, 'config.json')));
+}
+
+/** What a person names on a command line: an embedded model, or else a folder or URL as it is. */
+export function modelPath(name: string): string {
+  const folder = modelsFolder();
+  return namesIn(folder).includes(name) ? join(folder, name) : name;
+}
+
+/**
+ * Folder of an embedded model, for `loadModel`.
+ * @throws ReckonError `bad-option` for a name that is none, listing those there are.
+ */
+export function embeddedModel(name = 'proto'): string {
+  const folder = modelsFolder();
+  const names = namesIn(folder);
+  if (names.includes(name)) return join(folder, name);
+  throw new ReckonError('bad-option', `There is no embedded model ${JSON.stringify(name)}.`, {
+    hint: `There are: ${names.join(', ')}.`,
+    details: { name, names },
+  });
+}
