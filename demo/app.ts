@@ -2,12 +2,13 @@
 import { html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { isReckonError } from '../src/errors.ts';
+import type { Budget } from '../src/strategies/budget.ts';
 import { announcements } from './announce.ts';
 import { LightElement } from './elements/light-element.ts';
 import { follow } from './follow.ts';
 import type { Question } from './puzzles.ts';
 import { type ModelState, Session } from './session.ts';
-import { requestFor, type Settings } from './settings.ts';
+import { budgetOf, requestFor, type Settings } from './settings.ts';
 import { IDLE, isActive, type RunAction, type RunView, reduceRun } from './state.ts';
 import { chooseTheme, currentTheme, followTheme, type Theme } from './theme.ts';
 import { explain, type Trouble } from './trouble.ts';
@@ -27,6 +28,8 @@ export class App extends LightElement {
   @state() private run: RunView = IDLE;
   /** What went wrong with the last run, where the model survived it. */
   @state() private runTrouble: Trouble | null = null;
+  /** What the last run was allowed. */
+  @state() private budget: Budget | null = null;
   @state() private theme: Theme = 'light';
   @state() private spoken = '';
 
@@ -77,15 +80,23 @@ export class App extends LightElement {
     const stop = new AbortController();
     this.#stop = stop;
     this.runTrouble = null;
+    this.budget = budgetOf(settings);
     this.#dispatch({ type: 'start', lanes: settings.lanes });
+    const meter = this.querySelector('reckon-budget');
+    meter?.reset();
     try {
       const run = loaded.model.reason(requestFor(question, settings, stop.signal));
-      await follow(run, loaded.died, (events) => this.#dispatch({ type: 'events', events }));
+      await follow(run, loaded.died, (events) => {
+        for (const event of events) meter?.push(event);
+        this.#dispatch({ type: 'events', events });
+      });
       this.#dispatch({ type: 'end', how: stop.signal.aborted ? 'stopped' : 'finished' });
     } catch (error) {
       const stopped = stop.signal.aborted && isReckonError(error, 'aborted');
       this.#dispatch({ type: 'end', how: stopped ? 'stopped' : 'failed' });
       if (!stopped && !this.#session.fail(error)) this.runTrouble = explain(error, 'run');
+    } finally {
+      meter?.end();
     }
   }
 
@@ -105,7 +116,8 @@ export class App extends LightElement {
 
   override render() {
     const trouble = this.#trouble();
-    const { model, run, theme } = this;
+    const { model, run, budget, theme } = this;
+    const info = model.phase === 'ready' || model.phase === 'lost' ? model.info : null;
     return html`
       <rk-header .model=${model} .theme=${theme} .onTheme=${() => this.#toggleTheme()}></rk-header>
       <main>
@@ -121,7 +133,7 @@ export class App extends LightElement {
             <rk-answer .run=${run}></rk-answer>
             <rk-lanes .lanes=${run.lanes}></rk-lanes>
           </div>
-          <rk-costs .run=${run} .theme=${theme}></rk-costs>
+          <rk-costs .run=${run} .budget=${budget} .info=${info} .theme=${theme}></rk-costs>
         </div>
       </main>
       <p class="visually-hidden" role="status" aria-live="polite">${this.spoken}</p>

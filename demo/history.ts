@@ -1,5 +1,5 @@
 /** How a run's cost grew: samples for the chart, bounded in number however long the run. */
-import { COST_CLASSES, type CostByClass, zeroCosts } from '../src/ledger/cost.ts';
+import { COST_CLASSES, type Cost, type CostByClass, type CostClass, zeroCosts } from '../src/ledger/cost.ts';
 import type { CostEvent } from '../src/strategies/types.ts';
 
 export interface CostSample {
@@ -56,4 +56,16 @@ function perSecond(from: CostByClass, to: CostByClass, span: number): CostByClas
     rate[name].bytes = (to[name].bytes - from[name].bytes) / span;
   }
   return rate;
+}
+
+export type Measure = keyof Cost;
+
+/** Classes as a chart stacks them, the highest first: each is painted over those before it. */
+export const STACK: readonly CostClass[] = [...COST_CLASSES].reverse();
+
+/** For each class of `STACK` its upper edge over time: itself and all classes below it. */
+export function stacked(points: readonly CostSample[], measure: Measure): number[][] {
+  return STACK.map((_, i) =>
+    points.map(({ classes }) => STACK.slice(i).reduce((sum, name) => sum + classes[name][measure], 0)),
+  );
 }

@@ -4,7 +4,7 @@ import type { LedgerSnapshot } from '../../src/engine/types.ts';
 import { COST_CLASSES, type CostClass } from '../../src/ledger/cost.ts';
 import { percent, si } from '../format.ts';
 
-const CLASSES: Record<CostClass, { label: string; explain: string }> = {
+export const CLASSES: Record<CostClass, { label: string; explain: string }> = {
   linear: { label: 'Weights', explain: 'Products of weights and activations.' },
   attention: { label: 'Attention', explain: 'Queries against the keys and values of earlier tokens.' },
   search: { label: 'Search', explain: 'Choosing which earlier tokens to attend to; nothing while all are.' },
@@ -12,28 +12,9 @@ const CLASSES: Record<CostClass, { label: string; explain: string }> = {
   other: { label: 'Other', explain: 'Norms, embeddings, activations, sampling.' },
 };
 
-type Measure = 'flops' | 'bytes';
-
-function stack(total: LedgerSnapshot, measure: Measure, label: string) {
-  const whole = total[measure];
-  return html`
-    <div class="stack">
-      <span class="stack-label">${label}</span>
-      <div class="stack-bar" aria-hidden="true">
-        ${COST_CLASSES.map(
-          (name) =>
-            html`<span class="c-${name}" style="flex-grow:${whole > 0 ? total.classes[name][measure] / whole : 0}"></span>`,
-        )}
-      </div>
-    </div>
-  `;
-}
-
-/** Two stacked bars and the table they stand for. */
+/** A row a kind of work: what it cost, and its share of the whole. */
 export function costClasses(total: LedgerSnapshot) {
   return html`
-    <h3>By kind of work</h3>
-    ${stack(total, 'flops', 'Compute')} ${stack(total, 'bytes', 'Memory')}
     <table class="classes num">
       <thead>
         <tr>
@@ -72,7 +53,6 @@ export function costLanes(lanes: readonly LedgerSnapshot[]) {
   const flops = Math.max(0, ...lanes.map((lane) => lane.flops));
   const bytes = Math.max(0, ...lanes.map((lane) => lane.bytes));
   return html`
-    <h3>By lane</h3>
     <table class="by-lane num">
       <thead>
         <tr>

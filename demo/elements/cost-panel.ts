@@ -1,43 +1,27 @@
 /** What the run costs, while it costs it. */
-import { html, type PropertyValues } from 'lit';
-import { customElement, property } from 'lit/decorators.js';
+import { html, nothing, type PropertyValues } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type { ModelInfo } from '../../src/api/types.ts';
 import type { LedgerSnapshot } from '../../src/engine/types.ts';
 import { zeroCosts } from '../../src/ledger/cost.ts';
-import { count, duration, NONE, si } from '../format.ts';
-import { rates } from '../history.ts';
-import { type CostView, IDLE, isActive, type RunView } from '../state.ts';
+import type { Budget } from '../../src/strategies/budget.ts';
+import { readings } from '../readout.ts';
+import { IDLE, type RunView } from '../state.ts';
 import type { Theme } from '../theme.ts';
 import { costClasses, costLanes } from './cost-classes.ts';
+import '../../src/elements/index.ts';
 import './cost-chart.ts';
+import './roofline.ts';
 import { LightElement } from './light-element.ts';
 
 const NOTHING: LedgerSnapshot = { rows: 0, sampled: 0, flops: 0, bytes: 0, classes: zeroCosts() };
 
-function figure(label: string, value: string, explain: string, name: string) {
-  return html`<div title=${explain} data-figure=${name}><dt>${label}</dt><dd>${value}</dd></div>`;
-}
-
-/** While it runs, the pace of now; afterwards, of the whole run. */
-function pace(cost: CostView, running: boolean): string {
-  const now = running ? rates(cost.history.slice(-30)).at(-1)?.tokens : undefined;
-  const value = now ?? (cost.seconds > 0 ? cost.total.sampled / cost.seconds : Number.NaN);
-  return Number.isFinite(value) ? si(value, '') : NONE;
-}
-
-function figures(cost: CostView | null, running: boolean) {
-  const total = cost?.total ?? NOTHING;
-  const intensity = total.bytes > 0 ? (total.flops / total.bytes).toPrecision(3) : NONE;
-  return html`
-    <dl class="figures num">
-      ${figure('Compute', cost ? si(total.flops, 'FLOP') : NONE, 'Floating point operations; a multiply-add is two.', 'flops')}
-      ${figure('Memory', cost ? si(total.bytes, 'B') : NONE, 'Bytes moved between GPU memory and its compute units.', 'bytes')}
-      ${figure('FLOP per byte', intensity, 'How much work each byte fetched does. Side by side lanes raise it.', 'intensity')}
-      ${figure('Tokens', cost ? count(total.sampled) : NONE, 'Tokens sampled, over all lanes.', 'tokens')}
-      ${figure('Tokens/s', cost ? pace(cost, running) : NONE, 'Tokens a second, over all lanes.', 'pace')}
-      ${figure('Time', cost ? duration(cost.seconds) : NONE, 'Since the run began.', 'seconds')}
-    </dl>
-  `;
-}
+type Tab = 'kinds' | 'lanes' | 'roof';
+const TABS: readonly { id: Tab; label: string }[] = [
+  { id: 'kinds', label: 'By kind' },
+  { id: 'lanes', label: 'By lane' },
+  { id: 'roof', label: 'Roofline' },
+];
 
 function explanation() {
   return html`
@@ -53,8 +37,14 @@ function explanation() {
         dearer as others finish. The question, too, is read once and its memory shared by all lanes.
       </p>
       <p>
-        <strong>FLOP per byte</strong> tells what a run is bound by: a GPU can do many operations in the time it takes to
-        fetch one byte, so below its own ratio it waits for memory. More lanes at once lift the number.
+        <strong>eFLOP</strong> puts both into one number: a byte weighs as many operations as a device could do in the
+        time it takes to fetch it. The figure above takes 562.5, as the Kinetics paper does, so that runs on different
+        devices can be compared; the lines below it also take this device's own.
+      </p>
+      <p>
+        <strong>The roofline</strong> shows what a device sustains: on the slope it waits for memory, on the level it is
+        busy computing. Kinds of work stand on the roof where they could be at most, the larger the more of the time they
+        need; the run stands where it was. More lanes at once do more for each byte, and move it to the right.
       </p>
     </details>
   `;
@@ -63,25 +53,86 @@ function explanation() {
 @customElement('rk-costs')
 export class CostPanel extends LightElement {
   @property({ attribute: false }) run: RunView = IDLE;
+  /** What the run is allowed. */
+  @property({ attribute: false }) budget: Budget | null = null;
+  /** Of the model that is loaded, or was. */
+  @property({ attribute: false }) info: ModelInfo | null = null;
   @property({ attribute: false }) theme: Theme = 'light';
+  @state() private tab: Tab = 'kinds';
 
-  protected override shouldUpdate(changed: PropertyValues<this>): boolean {
+  protected override shouldUpdate(changed: PropertyValues): boolean {
     // Tokens arrive every frame, costs a few times a second.
     const before = changed.get('run') as RunView | undefined;
-    return (
-      !this.hasUpdated || changed.has('theme') || before?.cost !== this.run.cost || before?.phase !== this.run.phase
-    );
+    const onlyRun = before !== undefined && changed.size === 1;
+    return !onlyRun || before.cost !== this.run.cost || before.phase !== this.run.phase;
+  }
+
+  readonly #onTabKey = (event: KeyboardEvent) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const next = (TABS.findIndex(({ id }) => id === this.tab) + by + TABS.length) % TABS.length;
+    this.tab = TABS[next]!.id;
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus());
+  };
+
+  #tabs() {
+    return html`
+      <div class="tabs" role="tablist" aria-label="Cost in detail" @keydown=${this.#onTabKey}>
+        ${TABS.map(
+          ({ id, label }) => html`
+            <button
+              type="button"
+              role="tab"
+              id="tab-${id}"
+              aria-controls="cost-detail"
+              aria-selected=${id === this.tab ? 'true' : 'false'}
+              tabindex=${id === this.tab ? 0 : -1}
+              @click=${() => {
+                this.tab = id;
+              }}
+            >
+              ${label}
+            </button>
+          `,
+        )}
+      </div>
+    `;
+  }
+
+  #detail() {
+    const { cost, lanes } = this.run;
+    switch (this.tab) {
+      case 'kinds':
+        return html`
+          <rk-chart .history=${cost?.history ?? []} .theme=${this.theme}></rk-chart>
+          ${costClasses(cost?.total ?? NOTHING)}
+        `;
+      case 'lanes':
+        return costLanes(lanes.map((lane) => lane.cost ?? NOTHING));
+      case 'roof':
+        return html`<rk-roofline .cost=${cost} .calibration=${this.info?.calibration ?? null}></rk-roofline>`;
+    }
+  }
+
+  #readings() {
+    const { cost } = this.run;
+    const lines = cost ? readings(cost, this.info?.calibration) : [];
+    if (lines.length === 0) return nothing;
+    return html`
+      <dl class="readings num">
+        ${lines.map(({ label, words, explain }) => html`<div title=${explain}><dt>${label}</dt><dd>${words}</dd></div>`)}
+      </dl>
+    `;
   }
 
   override render() {
-    const { cost, lanes } = this.run;
     return html`
       <aside class="costs" aria-labelledby="costs-title">
         <h2 id="costs-title">Cost</h2>
-        ${figures(cost, isActive(this.run))}
-        <rk-chart .history=${cost?.history ?? []} .theme=${this.theme}></rk-chart>
-        ${costClasses(cost?.total ?? NOTHING)}
-        ${costLanes(lanes.map((lane) => lane.cost ?? NOTHING))}
+        <reckon-budget .budget=${this.budget}></reckon-budget>
+        ${this.#readings()} ${this.#tabs()}
+        <div class="detail" id="cost-detail" role="tabpanel" aria-labelledby="tab-${this.tab}">${this.#detail()}</div>
         ${explanation()}
       </aside>
     `;

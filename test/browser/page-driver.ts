@@ -71,10 +71,24 @@ export function lanes(page: Page): Promise<LaneSeen[]> {
 
 /** The cost panel's figures by name, as they are written. */
 export async function figures(page: Page): Promise<Record<string, string>> {
-  const pairs = await page.$$eval('[data-figure]', (cells) =>
-    cells.map((cell) => [cell.getAttribute('data-figure') ?? '', cell.querySelector('dd')?.textContent ?? '']),
+  const pairs = await page.$eval('reckon-budget', (meter) =>
+    [...(meter.shadowRoot?.querySelectorAll('[data-figure]') ?? [])].map((cell) => [
+      cell.getAttribute('data-figure') ?? '',
+      cell.querySelector('dd')?.textContent ?? '',
+    ]),
   );
   return Object.fromEntries(pairs) as Record<string, string>;
+}
+
+/** What the cost panel says of each limit of the budget. */
+export function meters(page: Page): Promise<{ name: string; now: number; max: number }[]> {
+  return page.$eval('reckon-budget', (meter) =>
+    [...(meter.shadowRoot?.querySelectorAll('[role=meter]') ?? [])].map((gauge) => ({
+      name: gauge.getAttribute('aria-label') ?? '',
+      now: Number(gauge.getAttribute('aria-valuenow')),
+      max: Number(gauge.getAttribute('aria-valuemax')),
+    })),
+  );
 }
 
 export function text(page: Page, selector: string): Promise<string> {
@@ -85,7 +99,7 @@ export function text(page: Page, selector: string): Promise<string> {
 export async function fill(page: Page, selector: string, value: string): Promise<void> {
   await page.click(selector, { count: 3 });
   await page.keyboard.press('Backspace');
-  await page.type(selector, value);
+  if (value !== '') await page.type(selector, value);
   await page.keyboard.press('Tab');
 }
 

@@ -75,12 +75,51 @@ describe('the page', () => {
     const cost = await driver.figures(page);
     const [flops, bytes] = [value(cost.flops!), value(cost.bytes!)];
     for (const number of [flops, bytes, value(cost.tokens!), value(cost.pace!)]) expect(number).toBeGreaterThan(0);
-    expect(Number(cost.intensity)).toBeCloseTo(flops / bytes, 0);
-    expect(await page.$$('.by-lane tbody tr')).toHaveLength(8);
+    // To the three digits that are shown.
+    expect(value(cost.eflops!) / (flops + 562.5 * bytes)).toBeCloseTo(1, 1);
     expect(await page.$('.plot canvas')).not.toBeNull();
+    const readings = await driver.text(page, '.readings');
+    expect(readings).toMatch(/Attention ?\d+ % of the compute/);
+    expect(readings).toContain('at the paper’s 562.5 FLOP a byte');
     const spoken = await driver.text(page, '[role=status]');
     expect(spoken).toContain('Finished.');
     await screenshot('page-light', { fullPage: true });
+  });
+
+  it('shows the cost by lane and below the roof, by mouse and by keyboard', async () => {
+    const { page, screenshot } = open;
+    await page.click('#tab-lanes');
+    expect(await page.$$('.by-lane tbody tr')).toHaveLength(8);
+    await page.keyboard.press('ArrowRight');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('tab-roof');
+    expect(await page.$('.roofline .run')).not.toBeNull();
+    expect(await driver.text(page, '.roof-words')).toMatch(/FLOP for each byte, .*FLOP\/s\./);
+    await screenshot('page-roofline', { fullPage: true });
+    await page.keyboard.press('ArrowRight');
+    await page.waitForSelector('.plot canvas');
+    await page.click('input[value=bytes]');
+    await driver.settle(page);
+    expect(await driver.text(page, '.chart-legend')).toMatch(/B\/s/);
+  });
+
+  it('keeps to a budget of tokens, and shows how much of it is spent', async () => {
+    const { page, screenshot } = open;
+    await driver.fill(page, 'input[name=lanes]', '3');
+    await driver.fill(page, 'input[name=tokens]', 'a few');
+    await page.click('[data-action=run]');
+    expect(await page.$('[data-action=stop]')).toBeNull();
+    expect(await driver.text(page, '#about-tokens')).toContain('must be a number above 0');
+    await driver.fill(page, 'input[name=tokens]', '150');
+    await driver.pressRun(page);
+    await driver.whenIdle(page);
+    const [meter] = await driver.meters(page);
+    expect(meter!.name).toBe('Tokens spent');
+    expect(meter!.max).toBe(150);
+    expect(meter!.now).toBeGreaterThan(60);
+    expect((await driver.lanes(page)).every((lane) => lane.verdict !== 'none')).toBe(true);
+    await screenshot('page-budget', { fullPage: true });
+    await driver.fill(page, 'input[name=tokens]', '');
+    await driver.fill(page, 'input[name=lanes]', '8');
   });
 
   it('stops in mid-run, keeps what was written, and runs again after a reload', async () => {
