@@ -2,30 +2,46 @@
 import type { DeviceCalibration } from '../cost/calibrate.ts';
 import { StepTimePredictor } from '../cost/predict.ts';
 import type { GpuEngine } from '../engine/engine.ts';
+import type { StepRecord } from '../engine/stepper.ts';
 import type { StepTimes } from '../strategies/types.ts';
 
-/** Steps the medians are of. */
+/** Groups of steps the medians are of. */
 const RECENT = 64;
+/**
+ * Steps taken together. Hosts notice several finished steps at once: the first then seems to have taken the time of all of
+ * them, the others none. Over twice as many as are ever under way, the mean is right.
+ */
+const GROUP = 8;
 
 export class StepWatch {
   readonly #predictor: StepTimePredictor;
   readonly #measured: number[] = [];
   readonly #predicted: number[] = [];
+  #sum = { flops: 0, bytes: 0, dispatches: 0, ms: 0, steps: 0 };
 
   constructor(engine: GpuEngine, calibration: DeviceCalibration) {
     const { flops32, bandwidth, dispatchSeconds } = calibration;
     this.#predictor = new StepTimePredictor({ flops: flops32, bandwidth, dispatchSeconds });
-    engine.onStep(({ flops, bytes, dispatches, gpuMs, stepMs }) => {
-      const measured = gpuMs ?? stepMs;
-      const predicted = this.#predictor.observe({ flops, bytes, dispatches }, measured / 1000) * 1000;
-      keep(this.#measured, measured);
-      keep(this.#predicted, predicted);
-    });
+    engine.onStep((record) => this.#add(record));
   }
 
-  /** Medians of recent steps; null before the first. */
+  #add({ flops, bytes, dispatches, gpuMs, stepMs }: StepRecord): void {
+    const sum = this.#sum;
+    sum.flops += flops;
+    sum.bytes += bytes;
+    sum.dispatches += dispatches;
+    sum.ms += gpuMs ?? stepMs;
+    if (++sum.steps < GROUP) return;
+    const mean = { flops: sum.flops / GROUP, bytes: sum.bytes / GROUP, dispatches: sum.dispatches / GROUP };
+    const measured = sum.ms / GROUP;
+    keep(this.#predicted, this.#predictor.observe(mean, measured / 1000) * 1000);
+    keep(this.#measured, measured);
+    this.#sum = { flops: 0, bytes: 0, dispatches: 0, ms: 0, steps: 0 };
+  }
+
+  /** Medians of recent steps; null before the first few. */
   get times(): StepTimes | null {
-    const steps = this.#measured.length;
+    const steps = this.#measured.length * GROUP;
     if (steps === 0) return null;
     const errors = this.#measured.map((measured, i) => Math.abs(this.#predicted[i]! - measured) / measured);
     return {
