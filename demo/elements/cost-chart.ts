@@ -67,7 +67,6 @@ export class CostChart extends LightElement {
     const style = getComputedStyle(this);
     const colour = (name: string) => style.getPropertyValue(name).trim();
     const font = `11px ${style.fontFamily}`;
-    const unit = UNITS[this.measure] + (this.mode === 'rate' ? '/s' : '');
     return new uPlot(
       {
         width: host.clientWidth,
@@ -103,16 +102,16 @@ export class CostChart extends LightElement {
             values: (_, splits) => splits.map((s) => `${s} s`),
           },
           {
-            size: 72,
+            size: 50,
             stroke: colour('--muted'),
             font,
             grid: { stroke: colour('--line'), width: 1 },
             ticks: { show: false },
-            // An empty chart has no scale to tell of.
+            // The unit is in the line below; an empty chart has no scale to tell of.
             values: (plot, splits) =>
               plot.data[0].length === 0
                 ? []
-                : splits.map((value) => (value === 0 ? '0' : si(value, unit).replace(/\.0+(?= )/, ''))),
+                : splits.map((value) => (value === 0 ? '0' : si(value, '').replace(/\.0+(?=\D|$)/, ''))),
           },
         ],
       },
