@@ -205,8 +205,9 @@ function reportTable({ report, device }: Report): string {
     `memory      ${tera(memory)} Tera-eFLOPs, a byte worth ${intensity.toPrecision(4)} FLOPs`,
     `total       ${tera(total)} Tera-eFLOPs${share}`,
     `overlapped  ${tera(report.maxCost)} Tera-eFLOPs`,
-    `B200        ${report.b200Seconds.toPrecision(3)} s as the authors convert it`,
-    ...(device ? deviceLines(device) : []),
+    ...(device
+      ? deviceLines(device)
+      : [`B200        ${report.b200Seconds.toPrecision(3)} s as the authors convert it`]),
     `parameters  ${formatCount(model.parameters.total)}${model.parameters.active < model.parameters.total ? `, ${formatCount(model.parameters.active)} active` : ''}`,
     `KV          ${formatBytes(model.kvBytesPerToken)} a token in f16; reads overtake those of f16 weights at ${model.kvOvertakesWeights} tokens`,
   ];
@@ -226,7 +227,7 @@ function deviceLines({ classes, steps, dispatches, seconds }: DeviceCost): strin
         `seconds     ${seconds.roofline.toPrecision(3)} to ${seconds.additive.toPrecision(3)}, ${seconds.dispatching.toPrecision(3)} of them dispatching`,
       ]
     : [];
-  return [...parts, `steps       ${steps}, ${formatCount(dispatches)}dispatches`, ...time];
+  return [...parts, `steps       ${steps}, ${formatCount(dispatches).trim()} dispatches`, ...time];
 }
 
 function catalogueTable(): string {
