@@ -33,5 +33,10 @@ export default defineConfig({
   plugins: [models()],
   worker: { format: 'es' },
   server: { fs: { allow: [root] } },
-  build: { outDir: join(root, '.cache/page'), emptyOutDir: true, target: 'es2023' },
+  build: {
+    outDir: join(root, '.cache/page'),
+    emptyOutDir: true,
+    target: 'es2023',
+    rolldownOptions: { input: [join(root, 'demo/index.html'), join(root, 'demo/lab/index.html')] },
+  },
 });

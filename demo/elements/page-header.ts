@@ -79,7 +79,7 @@ export class PageHeader extends LightElement {
       <header class="page-header">
         <div class="title">
           <h1>Reckon</h1>
-          <p>Many chains of thought on your own GPU, and what each one costs.</p>
+          <p>Many chains of thought on your own GPU, and what each one costs. <a href="lab/">To the lab</a></p>
         </div>
         <div class="model" data-phase=${this.model.phase}>${this.#status()}</div>
         <button type="button" class="button icon theme" @click=${this.onTheme} aria-label="Switch to the ${other} theme" title="Switch to the ${other} theme">

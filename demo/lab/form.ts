@@ -1,0 +1,148 @@
+/** The experiment as a form, with how much work it is. */
+import { html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import type { Experiment } from '../../src/lab/index.ts';
+import { taskById, tasks } from '../../src/tasks/index.ts';
+import { LightElement } from '../elements/light-element.ts';
+import { count, duration } from '../format.ts';
+import { BOUNDS, type Complaints, DEFAULT_FORM, type Field, formOf, type LabForm, planOf, workOf } from './plan.ts';
+import type { Phase } from './state.ts';
+
+const EXPLAIN: Record<Field, string> = {
+  problems: 'Puzzles, all different. More make the intervals narrower.',
+  n: 'How many chains Best-of-N is looked at with.',
+  thinking: 'Tokens a chain may think before it is made to answer: a line in the plot for each.',
+  samples:
+    'Chains drawn for each problem and limit; every N is worked out from the same ones. More than the largest N are better.',
+  temperature: '0 always takes the likeliest token, so that all chains say the same; higher is more varied.',
+};
+
+@customElement('rk-lab-form')
+export class LabFormElement extends LightElement {
+  @property({ attribute: false }) phase: Phase = 'idle';
+  /** Fills the form in, whenever it is another. */
+  @property({ attribute: false }) shown: Experiment | null = null;
+  /** Tokens a second of the last session. */
+  @property({ attribute: false }) speed: number | null = null;
+  /** How much of an experiment is kept, as a share of 1; null where nothing of it is. */
+  @property({ attribute: false }) doneOf: (experiment: Experiment) => number | null = () => null;
+  @property({ attribute: false }) onRun: (experiment: Experiment) => void = () => {};
+  @property({ attribute: false }) onPause: () => void = () => {};
+  @state() private values: LabForm = DEFAULT_FORM;
+
+  protected override willUpdate(changed: Map<string, unknown>): void {
+    if (changed.has('shown') && this.shown) this.values = formOf(this.shown);
+  }
+
+  #set(patch: Partial<LabForm>): void {
+    this.values = { ...this.values, ...patch };
+  }
+
+  #field(field: Field, complaints: Complaints, busy: boolean) {
+    const { label, min, max, whole } = BOUNDS[field];
+    const value = this.values[field];
+    const list = typeof value === 'string';
+    const complaint = complaints[field];
+    const shown = list ? value : Number.isNaN(value) ? '' : String(value);
+    const change = ({ target }: Event) => {
+      const input = target as HTMLInputElement;
+      this.#set({ [field]: list ? input.value : input.valueAsNumber });
+    };
+    return html`
+      <label class="field" title=${EXPLAIN[field]}>
+        <span class="label">${label}</span>
+        <input
+          name=${field}
+          type=${list ? 'text' : 'number'}
+          inputmode=${whole ? 'numeric' : 'decimal'}
+          min=${list ? nothing : min}
+          max=${list ? nothing : max}
+          step=${list ? nothing : whole ? 1 : 'any'}
+          autocomplete="off"
+          .value=${shown}
+          ?disabled=${busy}
+          aria-invalid=${complaint ? 'true' : 'false'}
+          aria-describedby="about-${field}"
+          @change=${change}
+        />
+        <span id="about-${field}" class=${complaint ? 'complaint' : 'visually-hidden'}>${complaint ?? EXPLAIN[field]}</span>
+      </label>
+    `;
+  }
+
+  #choices(busy: boolean) {
+    const { task, difficulty } = this.values;
+    const known = taskById(task);
+    return html`
+      <label class="field">
+        <span class="label">Task</span>
+        <select
+          name="task"
+          ?disabled=${busy}
+          @change=${({ target }: Event) => {
+            const id = (target as HTMLSelectElement).value;
+            this.#set({ task: id, difficulty: taskById(id).difficulties[0] ?? 0 });
+          }}
+        >
+          ${tasks.map(({ id, title }) => html`<option value=${id} ?selected=${id === task}>${title}</option>`)}
+        </select>
+      </label>
+      <label class="field">
+        <span class="label">Difficulty</span>
+        <select
+          name="difficulty"
+          ?disabled=${busy}
+          @change=${({ target }: Event) => this.#set({ difficulty: Number((target as HTMLSelectElement).value) })}
+        >
+          ${known.difficulties.map((level) => html`<option value=${level} ?selected=${level === difficulty}>${level}</option>`)}
+        </select>
+      </label>
+    `;
+  }
+
+  #work(experiment: Experiment) {
+    const { runs, chains, mostTokens } = workOf(experiment);
+    const time = this.speed ? `, at the pace of the last time ${duration(mostTokens / this.speed)} at most` : '';
+    return `${count(chains)} chains in ${count(runs)} runs, up to ${count(mostTokens)} tokens${time}.`;
+  }
+
+  #button(experiment: Experiment | null) {
+    const { phase } = this;
+    if (phase === 'loading' || phase === 'running' || phase === 'pausing') {
+      const pausing = phase === 'pausing';
+      return html`<button type="button" class="button primary stop" data-action="pause" ?disabled=${pausing} @click=${this.onPause}>
+        ${pausing ? 'Pausing…' : 'Pause'}
+      </button>`;
+    }
+    const done = experiment && this.doneOf(experiment);
+    const words = done === null ? 'Run' : done < 1 ? 'Resume' : 'Show';
+    return html`<button type="submit" class="button primary" data-action="run">${words}</button>`;
+  }
+
+  readonly #submit = (event: Event) => {
+    event.preventDefault();
+    const plan = planOf(this.values);
+    if ('experiment' in plan) this.onRun(plan.experiment);
+    else this.querySelector<HTMLInputElement>('[aria-invalid=true]')?.focus();
+  };
+
+  override render() {
+    const plan = planOf(this.values);
+    const busy = this.phase === 'loading' || this.phase === 'running' || this.phase === 'pausing';
+    const complaints = 'complaints' in plan ? plan.complaints : {};
+    const experiment = 'experiment' in plan ? plan.experiment : null;
+    return html`
+      <form class="prompt lab-form" novalidate aria-label="Experiment" @submit=${this.#submit}>
+        <div class="lab-fields">
+          ${this.#choices(busy)} ${(Object.keys(BOUNDS) as Field[]).map((field) => this.#field(field, complaints, busy))}
+        </div>
+        <div class="lab-actions">
+          <p class="hint" data-part="work">
+            ${experiment ? this.#work(experiment) : (complaints.form ?? 'A field has to be put right first.')}
+          </p>
+          ${this.#button(experiment)}
+        </div>
+      </form>
+    `;
+  }
+}
