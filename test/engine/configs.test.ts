@@ -17,14 +17,14 @@ const CASES: Record<string, Case> = {
   '2 heads on 1, of 24': { config: { heads: 2, kvHeads: 1, headDim: 24 }, lengths: [31, 32, 33] },
   '4 heads on 2, of 64': {
     config: { heads: 4, kvHeads: 2, headDim: 64, hiddenSize: 52 },
-    options: { prefillRows: 7 },
+    options: { prefillRows: 7, serialAttention: false },
     lengths: [127, 128, 129],
   },
   '5 heads on 1, of 56': { config: { heads: 5, kvHeads: 1, headDim: 56, intermediateSize: 20 }, lengths: [3, 65] },
   '6 heads on 3, of 96': { config: { heads: 6, kvHeads: 3, headDim: 96 }, options: { prefillRows: 1 }, lengths: [17] },
-  '7 heads on 1, of 32, without workgroups': {
+  '7 heads on 1, of 32, with the kernels of GPUs': {
     config: { heads: 7, kvHeads: 1, headDim: 32 },
-    options: { serialAttention: true },
+    options: { open: { tuning: 'gpu' } },
     lengths: [130],
   },
   '8 heads on 2, of 128': {
@@ -47,8 +47,7 @@ describe('random weights', () => {
   it.each(Object.keys(CASES))('%s', async (name) => {
     const { config: part, options = {}, lengths } = CASES[name]!;
     const config: ModelConfig = { ...TINY, ...part };
-    // Attention split over workgroups, as on a GPU, unless a case says otherwise.
-    const rig = await openRig(config, { seed: name.length, serialAttention: false, ...options });
+    const rig = await openRig(config, { seed: name.length, ...options });
     const reference = await rig.reference();
     const all = Array.from({ length: config.vocabSize }, (_, token) => token);
     await Promise.all(
