@@ -8,7 +8,8 @@ import { basename, dirname, join } from 'node:path';
 
 /** What the search asks of its host. */
 export interface Host {
-  platform: NodeJS.Platform;
+  /** As `process.platform` has it. */
+  platform: string;
   env: Readonly<Record<string, string | undefined>>;
   exists(path: string): boolean;
   /** File names in a folder; empty when there is none. */

@@ -1,5 +1,5 @@
 /** Messages to prompt, by the chat template that comes with the model. */
-import { Template } from '@huggingface/jinja';
+import { Template as Jinja } from '@huggingface/jinja';
 import { ReckonError } from '../errors.ts';
 import { badTokenizer, type JsonObject, optionalText, parseObject, type ReadOptions, type TextFiles } from './files.ts';
 
@@ -9,6 +9,11 @@ export type ChatRole = (typeof CHAT_ROLES)[number];
 export interface ChatMessage {
   readonly role: ChatRole;
   readonly content: string;
+}
+
+/** What is needed of a template; the library's own type would have every user of the package resolve its declarations. */
+interface Template {
+  render(variables: Record<string, unknown>): string;
 }
 
 /** A parsed template. `source` is its Jinja text; null where the checkpoint has none. */
@@ -68,7 +73,7 @@ export async function loadChatTemplate(files: TextFiles, options: ReadOptions = 
   const source = own ?? separate ?? null;
   let template: Template | null;
   try {
-    template = source === null ? null : new Template(source);
+    template = source === null ? null : new Jinja(source);
   } catch (cause) {
     const path = own === null ? JINJA : `${CONFIG}, chat_template,`;
     throw badTokenizer(files, path, `is not a Jinja template (${(cause as Error).message})`, cause);
