@@ -165,7 +165,7 @@ export class GpuEngine implements Engine {
     if (length > 0) sequence.pages.adopt(pages, length);
   }
 
-  /** Keeps a prompt's full pages for lanes to come. Only what prefill computed: decoding rounds differently. */
+  /** Keeps a prompt's full pages for lanes to come. Not what a lane wrote itself: that is rarely a prompt again. */
   offerPrefix(sequence: Sequence): void {
     const length = Math.min(sequence.given, sequence.pages.length);
     const full = Math.floor(length / PAGE_SIZE);

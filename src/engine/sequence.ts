@@ -9,7 +9,7 @@ export class Sequence {
    * time and is then recomputed from these. */
   readonly tokens: number[];
   pages: LanePages;
-  /** The first this many tokens were given, not generated: their KV came from prefill and may serve other lanes. */
+  /** The first this many tokens were given, not generated: their pages may serve lanes to come. */
   given: number;
   /** Where its costs go; a scratch copy of a lane charges the lane it was made for. */
   readonly ledger: RunningLedger;
