@@ -13,7 +13,7 @@ import {
 } from '../../src/cost/shapes.ts';
 import golden from '../golden/kinetics.json' with { type: 'json' };
 
-/** Parameters as the hub states them for the safetensors of each repository. */
+/** Parameters as the hub states them for the safetensors of each repository, from memory: two recollections that agree. */
 const STATED: Record<string, number> = {
   'Qwen3-30B-A3B': 30_532_122_624,
   'Qwen2.5-0.5B': 494_032_768,
