@@ -64,7 +64,7 @@ export function rooflineWords(point: RunPoint | null, roof: Roof | null): string
   const most = attainable(roof, point.intensity);
   const reached =
     point.rate > most
-      ? 'The run is faster than that measure: caches served a part of what counts as traffic.'
+      ? 'The run is faster than what was measured there: caches served a part of its traffic, or other work slowed the measurement.'
       : `The run reaches ${percent(point.rate, most)} of what it sustains there.`;
   return `${work} ${bound}. ${reached}`;
 }

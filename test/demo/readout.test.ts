@@ -61,7 +61,7 @@ describe('the roofline', () => {
       '2.00 FLOP for each byte, 200 MFLOP/s. Below 10.0 this device waits for memory. The run reaches 25 % of what it sustains there.',
     );
     expect(rooflineWords({ intensity: 20, rate: 2e9 }, DEVICE)).toContain('busy computing. The run reaches 50 %');
-    expect(rooflineWords({ intensity: 2, rate: 9e8 }, DEVICE)).toContain('faster than that measure');
+    expect(rooflineWords({ intensity: 2, rate: 9e8 }, DEVICE)).toContain('faster than what was measured');
     expect(rooflineWords({ intensity: 2, rate: 9e8 }, null)).toContain('not measured');
     expect(rooflineWords(null, DEVICE)).toContain('as soon as');
   });

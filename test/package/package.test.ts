@@ -107,6 +107,9 @@ describe('the packed package', () => {
         import { type Answer, type ChatCompletion, connectWorker, loadModel, type Model, ReckonError } from 'reckon';
         import { embeddedModel, openNodeGpu } from 'reckon/node';
         import 'reckon/worker';
+        import type { ReckonBudget } from 'reckon/elements';
+        export const meter: ReckonBudget | null = document.querySelector('reckon-budget');
+        meter?.push({ type: 'lane', lane: 0, seed: 1 });
         export const code: string = new ReckonError('bad-option', 'n is 0.').code;
         export async function solve(): Promise<[Answer, ChatCompletion]> {
           const { gpu } = await openNodeGpu({ driver: 'auto' });
