@@ -4,8 +4,19 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { Experiment } from '../../src/lab/index.ts';
 import { taskById, tasks } from '../../src/tasks/index.ts';
 import { LightElement } from '../elements/light-element.ts';
-import { count, duration } from '../format.ts';
-import { BOUNDS, type Complaints, DEFAULT_FORM, type Field, formOf, type LabForm, planOf, workOf } from './plan.ts';
+import { count } from '../format.ts';
+import {
+  BOUNDS,
+  type Complaints,
+  DEFAULT_FORM,
+  type Field,
+  formOf,
+  type LabForm,
+  type Plan,
+  planOf,
+  workOf,
+} from './plan.ts';
+import { roughly } from './progress.ts';
 import type { Phase } from './state.ts';
 
 const EXPLAIN: Record<Field, string> = {
@@ -29,9 +40,12 @@ export class LabFormElement extends LightElement {
   @property({ attribute: false }) onRun: (experiment: Experiment) => void = () => {};
   @property({ attribute: false }) onPause: () => void = () => {};
   @state() private values: LabForm = DEFAULT_FORM;
+  /** Of `values`. Finding that there are enough problems takes too long for every report of progress. */
+  #plan: Plan = planOf(DEFAULT_FORM);
 
   protected override willUpdate(changed: Map<string, unknown>): void {
     if (changed.has('shown') && this.shown) this.values = formOf(this.shown);
+    if (changed.has('values')) this.#plan = planOf(this.values);
   }
 
   #set(patch: Partial<LabForm>): void {
@@ -102,7 +116,7 @@ export class LabFormElement extends LightElement {
 
   #work(experiment: Experiment) {
     const { runs, chains, mostTokens } = workOf(experiment);
-    const time = this.speed ? `, at the pace of the last time ${duration(mostTokens / this.speed)} at most` : '';
+    const time = this.speed ? `: at most ${roughly(mostTokens / this.speed)} at the pace of the last time` : '';
     return `${count(chains)} chains in ${count(runs)} runs, up to ${count(mostTokens)} tokens${time}.`;
   }
 
@@ -121,13 +135,13 @@ export class LabFormElement extends LightElement {
 
   readonly #submit = (event: Event) => {
     event.preventDefault();
-    const plan = planOf(this.values);
+    const plan = this.#plan;
     if ('experiment' in plan) this.onRun(plan.experiment);
     else this.querySelector<HTMLInputElement>('[aria-invalid=true]')?.focus();
   };
 
   override render() {
-    const plan = planOf(this.values);
+    const plan = this.#plan;
     const busy = this.phase === 'loading' || this.phase === 'running' || this.phase === 'pausing';
     const complaints = 'complaints' in plan ? plan.complaints : {};
     const experiment = 'experiment' in plan ? plan.experiment : null;

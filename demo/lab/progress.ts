@@ -3,6 +3,11 @@ import { html, nothing } from 'lit';
 import { count, duration, percent, si } from '../format.ts';
 import type { LabView } from './state.ts';
 
+/** A time nobody knows exactly: whole seconds, or as `duration` writes minutes. */
+export function roughly(seconds: number): string {
+  return seconds < 59.5 ? `${Math.max(1, Math.round(seconds))} s` : duration(seconds);
+}
+
 function loadingWords({ loading }: LabView): string {
   if (!loading) return 'Starting the engine…';
   const bytes = loading.total > 0 ? ` ${si(loading.loaded, 'B')} of ${si(loading.total, 'B')}` : '';
@@ -34,7 +39,7 @@ export function progressBar(view: LabView) {
           ? 'Ended; what is done is kept.'
           : secondsLeft === null
             ? 'Working out the time left…'
-            : `About ${duration(Math.max(1, Math.round(secondsLeft)))} left.`;
+            : `About ${roughly(secondsLeft)} left.`;
   return html`<div class="lab-progress" data-phase=${phase}>
     <progress max=${unitsTotal} .value=${unitsDone} aria-label="Runs done"></progress>
     <p class="num"><strong>${state}</strong> ${facts.join(' · ')}</p>
