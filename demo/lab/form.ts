@@ -4,7 +4,6 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { Experiment } from '../../src/lab/index.ts';
 import { taskById, tasks } from '../../src/tasks/index.ts';
 import { LightElement } from '../elements/light-element.ts';
-import { count } from '../format.ts';
 import {
   BOUNDS,
   type Complaints,
@@ -16,7 +15,7 @@ import {
   planOf,
   workOf,
 } from './plan.ts';
-import { roughly } from './progress.ts';
+import { counted, roughly } from './progress.ts';
 import type { Phase } from './state.ts';
 
 const EXPLAIN: Record<Field, string> = {
@@ -117,7 +116,7 @@ export class LabFormElement extends LightElement {
   #work(experiment: Experiment) {
     const { runs, chains, mostTokens } = workOf(experiment);
     const time = this.speed ? `: at most ${roughly(mostTokens / this.speed)} at the pace of the last time` : '';
-    return `${count(chains)} chains in ${count(runs)} runs, up to ${count(mostTokens)} tokens${time}.`;
+    return `${counted(chains, 'chain')} in ${counted(runs, 'run')}, up to ${counted(mostTokens, 'token')}${time}.`;
   }
 
   #button(experiment: Experiment | null) {

@@ -14,6 +14,11 @@ function loadingWords({ loading }: LabView): string {
   return loading.phase === 'weights' ? `Loading weights${bytes}…` : 'Preparing the model…';
 }
 
+/** "1 run", "2 runs". */
+export function counted(number: number, thing: string): string {
+  return `${count(number)} ${thing}${number === 1 ? '' : 's'}`;
+}
+
 export function progressBar(view: LabView) {
   const { phase, progress } = view;
   if (phase === 'idle' || (phase === 'failed' && !progress)) return nothing;
@@ -26,8 +31,8 @@ export function progressBar(view: LabView) {
   }
   const { unitsDone, unitsTotal, samplesDone, samplesRight, tokens, seconds, secondsLeft } = progress;
   const facts = [
-    `${unitsDone} of ${unitsTotal} runs`,
-    samplesDone > 0 ? `${percent(samplesRight, samplesDone)} of ${count(samplesDone)} chains right` : '',
+    `${unitsDone} of ${counted(unitsTotal, 'run')}`,
+    samplesDone > 0 ? `${percent(samplesRight, samplesDone)} of ${counted(samplesDone, 'chain')} right` : '',
     tokens > 0 && seconds > 0 ? `${count(tokens / seconds)} tokens/s` : '',
   ].filter((fact) => fact !== '');
   const state =

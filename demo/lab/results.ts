@@ -4,6 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import type { Estimate } from '../../src/lab/index.ts';
 import { LightElement } from '../elements/light-element.ts';
 import { count, si } from '../format.ts';
+import { counted } from './progress.ts';
 import type { Results } from './state.ts';
 import { accountOf, type Intensity, plotName, type Row, rowsOf, share, VIEWS, type ViewId } from './views.ts';
 
@@ -123,7 +124,7 @@ export class LabResults extends LightElement {
       <section class="lab-results" aria-labelledby="lab-results-title">
         <div class="section-head">
           <h2 id="lab-results-title">Results</h2>
-          <p data-part="so-far">${missing > 0 ? `So far: ${problems} of ${report.experiment.problems} problems` : `${problems} problems`}</p>
+          <p data-part="so-far">${missing > 0 ? `So far: ${problems} of ${report.experiment.problems} problems` : counted(problems, 'problem')}</p>
         </div>
         <div class="lab-switches">
           ${segments('view', 'Horizontal axis', VIEWS, view, (id) => {
