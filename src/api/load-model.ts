@@ -12,6 +12,7 @@ import {
   streamTensors,
 } from '../checkpoint/index.ts';
 import type { DeviceCalibration } from '../cost/calibrate.ts';
+import { shapeOf } from '../cost/shapes.ts';
 import { GpuEngine } from '../engine/engine.ts';
 import { abortedError, checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
 import { type Gpu, openGpu } from '../gpu/index.ts';
@@ -176,6 +177,7 @@ function assemble(
     engine,
     dialect,
     sampling: { temperature, topK, topP, minP, repetitionPenalty },
+    accounted: { shape: shapeOf(config), precision, ...(calibration ? { intensity: calibration.intensity } : {}) },
     ...(watch ? { times: () => watch.times } : {}),
     prompt: (messages) => promptOf(messages, chat, tokenizer, dialect),
   };

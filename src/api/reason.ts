@@ -1,5 +1,6 @@
 /** From a request to a strategy on the engine, and its events as one stream with a result. */
-import { type CostEvent, runStrategy } from '../strategies/index.ts';
+import { accountRun } from '../cost/account.ts';
+import { type Answer, type CostEvent, runStrategy } from '../strategies/index.ts';
 import { contextOf, type Reasoner } from './request.ts';
 import { Run } from './run.ts';
 import type { ReasonRequest, ReasonRun } from './types.ts';
@@ -10,16 +11,33 @@ function withTimes(event: CostEvent, { times }: Reasoner): CostEvent {
   return timing ? { ...event, timing } : event;
 }
 
+/** What the formulas expect of a run of these lengths, beside what it cost. */
+function withAccount(answer: Answer, { accounted }: Reasoner): Answer {
+  if (!accounted) return answer;
+  const { usage, candidates } = answer;
+  const account = accountRun(accounted, {
+    promptTokens: usage.promptTokens,
+    lengths: candidates.map(({ tokens }) => tokens),
+    measured: usage.ledger.classes,
+  });
+  return { ...answer, usage: { ...usage, account } };
+}
+
 /** Starts a run. Nothing is computed before the microtask after; errors reject the result and end the iteration. */
 export function reason(model: Reasoner, request: ReasonRequest): ReasonRun {
   return new Run(async (emit, signal) => {
     const context = { ...contextOf(model, request), signal };
     const { name, ...options } = request.strategy ?? { name: 'best-of-n' };
     const events = runStrategy(name, context, options);
+    let answer: Answer | null = null;
     for (;;) {
       const { done, value } = await events.next();
-      if (done) return value;
-      emit(value.type === 'cost' ? withTimes(value, model) : value);
+      if (done) return answer ?? withAccount(value, model);
+      if (value.type === 'cost') emit(withTimes(value, model));
+      else if (value.type === 'done') {
+        answer = withAccount(value.answer, model);
+        emit({ ...value, answer });
+      } else emit(value);
     }
   }, request?.signal);
 }

@@ -1,4 +1,5 @@
 /** From a request to what a strategy is given: everything checked, everything filled in. */
+import type { AccountedModel } from '../cost/account.ts';
 import type { Engine, Sampling } from '../engine/types.ts';
 import { checkNumber, ReckonError } from '../errors.ts';
 import { fits } from '../kv/index.ts';
@@ -26,6 +27,8 @@ export interface Reasoner {
   readonly dialect: ThinkingDialect;
   /** The makers' sampling settings; a request's own come first. */
   readonly sampling: Sampling;
+  /** Its shape, for the formulas beside the ledger, where it is known. */
+  readonly accounted?: AccountedModel;
   /** How well recent steps were predicted, where that is watched. */
   times?(): StepTimes | null;
   /** A conversation, up to where the model starts to write. A lone question may go to a model without chat template. */

@@ -12,11 +12,16 @@ const RECENT = 64;
  * them, the others none. Over twice as many as are ever under way, the mean is right.
  */
 const GROUP = 8;
+/** Groups before anything is told: the first predictions know the device only by its calibration. */
+const LEAST_GROUPS = 4;
+/** Errors of a group are told once the fit has seen this many before it. */
+const WARM_UP = 4;
 
 export class StepWatch {
   readonly #predictor: StepTimePredictor;
   readonly #measured: number[] = [];
   readonly #predicted: number[] = [];
+  #groups = 0;
   #sum = { flops: 0, bytes: 0, dispatches: 0, ms: 0, steps: 0 };
 
   constructor(engine: GpuEngine, calibration: DeviceCalibration) {
@@ -34,15 +39,18 @@ export class StepWatch {
     if (++sum.steps < GROUP) return;
     const mean = { flops: sum.flops / GROUP, bytes: sum.bytes / GROUP, dispatches: sum.dispatches / GROUP };
     const measured = sum.ms / GROUP;
-    keep(this.#predicted, this.#predictor.observe(mean, measured / 1000) * 1000);
-    keep(this.#measured, measured);
+    const predicted = this.#predictor.observe(mean, measured / 1000) * 1000;
+    if (this.#groups++ >= WARM_UP) {
+      keep(this.#predicted, predicted);
+      keep(this.#measured, measured);
+    }
     this.#sum = { flops: 0, bytes: 0, dispatches: 0, ms: 0, steps: 0 };
   }
 
   /** Medians of recent steps; null before the first few. */
   get times(): StepTimes | null {
     const steps = this.#measured.length * GROUP;
-    if (steps === 0) return null;
+    if (this.#measured.length < LEAST_GROUPS) return null;
     const errors = this.#measured.map((measured, i) => Math.abs(this.#predicted[i]! - measured) / measured);
     return {
       steps,

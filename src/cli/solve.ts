@@ -1,6 +1,7 @@
 /** `reckon solve`: a generated or typed puzzle, N chains of thought, the choice, and the bill. */
 import { loadModel } from '../api/load-model.ts';
 import type { Model, ReasonRequest, ReasonRun } from '../api/types.ts';
+import type { RunAccount } from '../cost/account.ts';
 import { ReckonError } from '../errors.ts';
 import { openNodeGpu } from '../node/gpu.ts';
 import { modelPath } from '../node/models.ts';
@@ -182,7 +183,7 @@ function reportOf(problem: Problem, answer: Answer, model: Model, driver: string
 }
 
 function describe(answer: Answer): string {
-  const { ledger, seconds, completionTokens } = answer.usage;
+  const { ledger, seconds, completionTokens, account } = answer.usage;
   const lines = answer.candidates.map(({ lane, answer: text, tokens, verdict, finish }) => {
     const mark = verdict ? (verdict.correct ? 'right' : 'wrong') : finish;
     const chosen = lane === answer.chosen ? ' ← chosen' : '';
@@ -194,6 +195,15 @@ function describe(answer: Answer): string {
     answer.chosen === null ? `No answer. ${answer.reason}` : `Answer: ${answer.text}`,
     ...(answer.chosen === null ? [] : [answer.reason]),
     `${completionTokens} tokens in ${seconds.toFixed(1)} s: ${formatCount(ledger.flops)}FLOP, ${formatBytes(ledger.bytes)} moved.`,
+    ...(account ? [accountLine(account)] : []),
     '',
   ].join('\n');
+}
+
+/** The formulas' account of the same run. */
+function accountLine({ modelled, paper }: RunAccount): string {
+  return (
+    `The formulas expect ${formatCount(modelled.flops)}FLOP and ${formatBytes(modelled.bytes)}; ` +
+    `at 562.5 FLOP a byte the run cost ${formatCount(paper.measured)}eFLOP.`
+  );
 }

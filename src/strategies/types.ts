@@ -2,6 +2,8 @@
  * A strategy is an async generator of events over lanes that returns an answer. The page, the API, the lab and the tests
  * all read this one stream. Every event is plain data: it crosses the worker boundary unchanged.
  */
+
+import type { RunAccount } from '../cost/account.ts';
 import type { Engine, FinishReason, LedgerSnapshot, Sampling, TokenIds } from '../engine/types.ts';
 import type { Cost } from '../ledger/cost.ts';
 import type { Verdict } from '../tasks/types.ts';
@@ -144,7 +146,14 @@ export interface Answer {
   /** Why this one: one sentence. */
   reason: string;
   candidates: Candidate[];
-  usage: { promptTokens: number; completionTokens: number; ledger: LedgerSnapshot; seconds: number };
+  usage: {
+    promptTokens: number;
+    completionTokens: number;
+    ledger: LedgerSnapshot;
+    seconds: number;
+    /** The ledger beside the formulas; added by models that know their own shape. */
+    account?: RunAccount;
+  };
 }
 
 /** Everything a strategy is given. */

@@ -17,8 +17,9 @@ describe('step times', () => {
     const run = model.reason({
       prompt: 'Use 18 8 21 to make 47.',
       strategy: { name: 'best-of-n', n: 4, select: 'logprob', earlyStop: false },
-      sampling: { seed: 1 },
-      thinking: { maxTokens: 60 },
+      // Nothing ends of itself, so that there are enough steps.
+      sampling: { seed: 1, biases: new Map([0, 2, 4].map((token) => [token, Number.NEGATIVE_INFINITY])) },
+      thinking: { maxTokens: 120 },
     });
     for await (const event of run) if (event.type === 'cost') costs.push(event);
     const timing = costs.at(-1)!.timing!;

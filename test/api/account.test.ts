@@ -1,0 +1,36 @@
+/** The ledger beside the formulas, on a real run: two independent counts of the same work. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LoadedModel } from '../../src/api/load-model.ts';
+import { protoModel } from '../support/model.ts';
+
+describe('the account of a run', () => {
+  let model: LoadedModel;
+  beforeAll(async () => {
+    model = await protoModel();
+  });
+  afterAll(() => model.dispose());
+
+  it('agrees with the ledger where lanes run to their limits', async () => {
+    // No lane ends of itself: nothing runs ahead of a stop, and all work is of the formulas' kind.
+    const prompt = Array.from({ length: 40 }, (_, i) => ['Use', ' make', ' to'][i % 3]).join('');
+    const run = model.reason({
+      prompt,
+      strategy: { name: 'best-of-n', n: 4, select: 'logprob', earlyStop: false },
+      sampling: { seed: 3, biases: new Map([0, 2, 4].map((token) => [token, Number.NEGATIVE_INFINITY])) },
+      thinking: { maxTokens: 90 },
+      answer: { maxTokens: 30 },
+    });
+    const { usage } = await run.result;
+    const { measured, modelled, measuredClasses, modelledClasses, paper, device } = usage.account!;
+    expect(measured.flops).toBe(usage.ledger.flops);
+    const near = (a: number, b: number, within: number) => expect(Math.abs(a - b) / b).toBeLessThan(within);
+    near(modelledClasses.linear.flops, measuredClasses.linear.flops, 0.05);
+    near(modelledClasses.attention.flops, measuredClasses.attention.flops, 0.1);
+    // The copies of the page that forked lanes share until they write are not in the formulas.
+    near(modelledClasses.kvWrite.bytes, measuredClasses.kvWrite.bytes, 0.25);
+    near(modelledClasses.linear.bytes, measuredClasses.linear.bytes, 0.35);
+    expect(paper.measured).toBeCloseTo(measured.flops + 562.5 * measured.bytes, 0);
+    expect(paper.modelled).toBeCloseTo(modelled.flops + 562.5 * modelled.bytes, 0);
+    expect(device).toBeNull();
+  });
+});
