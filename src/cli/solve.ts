@@ -5,7 +5,8 @@ import type { RunAccount } from '../cost/account.ts';
 import { ReckonError } from '../errors.ts';
 import { openNodeGpu } from '../node/gpu.ts';
 import { modelPath } from '../node/models.ts';
-import type { Answer, Candidate } from '../strategies/types.ts';
+import { BUDGET_NAMES } from '../strategies/budget.ts';
+import type { Answer, Budget, Candidate } from '../strategies/types.ts';
 import { type Problem, problemFromText, taskById, tasks } from '../tasks/index.ts';
 import { type Options, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
@@ -21,6 +22,10 @@ const HELP = `usage: reckon solve [options]
   --early-stop         stop chains that can no longer change the choice
   --temperature T      0 is greedy (default: the model's)
   --thinking N         most tokens of thinking (default: what the context leaves)
+  --tokens N           budget: tokens of all chains together
+  --seconds S          budget: wall time
+  --eflops X           budget: FLOPs + 562.5 · bytes, e.g. 2e11
+  --bytes X            budget: bytes moved, e.g. 5e8
   --model NAME         an embedded model, or folder or URL of a checkpoint (default proto)
   --precision P        f16 | f32 for weights and KV
   --driver D           auto | system | software
@@ -56,6 +61,10 @@ export async function solve(args: string[]): Promise<void> {
     'early-stop': { type: 'boolean' },
     temperature: { type: 'string' },
     thinking: { type: 'string' },
+    tokens: { type: 'string' },
+    seconds: { type: 'string' },
+    eflops: { type: 'string' },
+    bytes: { type: 'string' },
     model: { type: 'string' },
     precision: { type: 'string' },
     driver: { type: 'string' },
@@ -113,6 +122,7 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
   const select = options.oneOf('select', ['verifier', 'majority', 'logprob']);
   const temperature = options.number('temperature', { min: 0, max: 100 });
   const thinking = options.number('thinking', { min: 1, integer: true });
+  const budget = budgetOf(options);
   return {
     problem,
     strategy: {
@@ -123,7 +133,18 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
     },
     sampling: { seed, ...(temperature === undefined ? {} : { temperature }) },
     ...(thinking === undefined ? {} : { thinking: { maxTokens: thinking } }),
+    ...(Object.keys(budget).length > 0 ? { budget } : {}),
   };
+}
+
+/** What the run may spend; nearly spent, its chains are told to answer. */
+function budgetOf(options: Options): Budget {
+  const budget: Budget = {};
+  for (const name of BUDGET_NAMES) {
+    const limit = options.number(name, { min: 0 });
+    if (limit !== undefined) budget[name] = limit;
+  }
+  return budget;
 }
 
 /** Runs to the end, or to an interrupt, which keeps what there is; tells how it goes. */
