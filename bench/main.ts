@@ -1,8 +1,10 @@
 /** `npm run bench`: which benchmark, on what. Tables for people, `--json` for programs. */
 import { readOptions } from '../src/cli/options.ts';
 import { ReckonError } from '../src/errors.ts';
+import { openNodeGpu } from '../src/node/gpu.ts';
 import { decodeBench } from './decode.ts';
-import { openBenchModel } from './model.ts';
+import { encodeBench } from './encode.ts';
+import { openBenchModel, sourceOf } from './model.ts';
 
 const HELP = `usage: npm run bench -- [options]
 
@@ -15,6 +17,7 @@ const HELP = `usage: npm run bench -- [options]
   --runs N          runs of each, of which the median counts (default 5)
   --driver D        auto | system | software
   --fast            without the driver's bounds checks (Dawn only)
+  --encode          only what recording a step costs the host, the GPU idle
   --json            JSON on stdout
 `;
 
@@ -43,6 +46,7 @@ async function main(): Promise<void> {
     runs: text,
     driver: text,
     fast: flag,
+    encode: flag,
     json: flag,
     help: flag,
   });
@@ -51,6 +55,19 @@ async function main(): Promise<void> {
     return;
   }
   const count = (name: string, fallback: number) => options.number(name, { min: 1, integer: true }) ?? fallback;
+  if (options.flag('encode')) {
+    const layers = options.number('layers', { min: 1, integer: true });
+    const { gpu } = await openNodeGpu({ driver: options.oneOf('driver', ['auto', 'system', 'software']) ?? 'auto' });
+    const source = sourceOf({ model: options.text('model') ?? 'proto', ...(layers === undefined ? {} : { layers }) });
+    const report = await encodeBench(source, gpu, options.oneOf('precision', ['f16', 'f32']) ?? 'f16');
+    const { device, dispatches, encodeMs, ownMs } = report;
+    process.stdout.write(
+      options.flag('json')
+        ? `${JSON.stringify(report, null, 2)}\n`
+        : `${report.layers} layers, ${dispatches} dispatches: recorded in ${encodeMs.toFixed(3)} ms, of which ${ownMs.toFixed(3)} ms are Reckon's own (costs included). ${device}\n`,
+    );
+    return;
+  }
   const lanes = numbers(options.text('lanes') ?? '1,2,4,8,16,32', 'lanes');
   const context = count('context', 128);
   const tokens = count('tokens', 48);

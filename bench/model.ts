@@ -37,7 +37,8 @@ export async function openBenchModel(options: BenchModelOptions): Promise<BenchM
   return { model, engine: model.engine, driver };
 }
 
-function sourceOf({ model, layers }: BenchModelOptions): CheckpointSource {
+/** Where the named model comes from. */
+export function sourceOf({ model, layers }: Pick<BenchModelOptions, 'model' | 'layers'>): CheckpointSource {
   // "proto" is both: the trained checkpoint is the better one to measure, unless layers are to be left out.
   if (model === 'proto' && layers === undefined) return directorySource(resolve('models/proto'));
   if (Object.hasOwn(MODEL_SHAPES, model)) {
