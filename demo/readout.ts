@@ -1,4 +1,5 @@
 /** What the numbers of a run mean, in a few sentences. */
+import type { RunAccount } from '../src/cost/account.ts';
 import type { DeviceCalibration } from '../src/cost/calibrate.ts';
 import { eflopsOf, PAPER_INTENSITY } from '../src/strategies/budget.ts';
 import type { StepTimes } from '../src/strategies/types.ts';
@@ -57,12 +58,28 @@ function saved({ total, dense }: CostView): Reading | null {
   };
 }
 
+/** "3 % more" or "21 % less" than the formulas expect. */
+function against(measured: number, modelled: number): string {
+  const more = measured >= modelled;
+  return `${percent(Math.abs(measured - modelled), modelled)} ${more ? 'more' : 'less'}`;
+}
+
+function formulas({ measured, modelled }: RunAccount): Reading {
+  return {
+    label: 'Formulas',
+    words: `expect ${si(modelled.flops, 'FLOP')} and ${si(modelled.bytes, 'B')}; the run took ${against(measured.flops, modelled.flops)} and ${against(measured.bytes, modelled.bytes)}`,
+    explain:
+      'The Kinetics model for this device: weights, attention, prompt and cache writes. Norms, sampling and tokens drawn behind a stop are not in it; a prompt that was cached is.',
+  };
+}
+
 /** In the order of interest; what there is nothing to say of is left out. */
-export function readings(cost: CostView, calibration?: DeviceCalibration): Reading[] {
+export function readings(cost: CostView, calibration?: DeviceCalibration, account?: RunAccount): Reading[] {
   const lines = [
     cost.timing ? stepTime(cost.timing) : null,
     cost.total.flops > 0 ? attention(cost) : null,
     cost.total.flops > 0 ? eflops(cost, calibration) : null,
+    account ? formulas(account) : null,
     saved(cost),
   ];
   return lines.filter((line) => line !== null);

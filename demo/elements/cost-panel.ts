@@ -117,7 +117,7 @@ export class CostPanel extends LightElement {
 
   #readings() {
     const { cost } = this.run;
-    const lines = cost ? readings(cost, this.info?.calibration) : [];
+    const lines = cost ? readings(cost, this.info?.calibration, this.run.answer?.usage.account) : [];
     if (lines.length === 0) return nothing;
     return html`
       <dl class="readings num">

@@ -1,6 +1,6 @@
 /** Two accounts of one run side by side: what the ledger counted, and what the formulas of the device's form expect. */
-import { type Cost, type CostByClass, totalCost } from '../ledger/cost.ts';
-import { deviceCost, deviceModel } from './device-cost.ts';
+import { addCosts, COST_CLASSES, type Cost, type CostByClass, totalCost, zeroCosts } from '../ledger/cost.ts';
+import { type DeviceModel, deviceCost, deviceModel } from './device-cost.ts';
 import { KINETICS_INTENSITY } from './plan.ts';
 import type { KvPrecision, ModelShape, WeightPrecision } from './shapes.ts';
 
@@ -34,6 +34,8 @@ export interface RunAccount {
   readonly measuredClasses: CostByClass;
   /** `other` is not modelled: it stays zero. */
   readonly modelledClasses: CostByClass;
+  /** What each lane's tokens are expected to cost, in the order of `lengths`; the prompt is nobody's. */
+  readonly modelledLanes: readonly Cost[];
   /** At the paper's I = 562.5. */
   readonly paper: Eflops;
   /** At this device's own I; null where it was not measured. */
@@ -60,7 +62,29 @@ export function accountRun({ shape, precision, intensity }: AccountedModel, fact
     modelled,
     measuredClasses: facts.measured,
     modelledClasses: cost.classes,
+    modelledLanes: laneCosts(deviceModel(shape, precision), facts),
     paper: eflops(KINETICS_INTENSITY),
     device: intensity === undefined ? null : eflops(intensity),
   };
+}
+
+/** The lanes' decoding, shared out class by class in the proportion of what each would cost alone. */
+function laneCosts(model: DeviceModel, { promptTokens, lengths }: RunFacts): Cost[] {
+  const attention = { kind: 'dense' } as const;
+  const classesOf = (own: readonly number[]) =>
+    deviceCost(model, { prompt: promptTokens, lengths: own, attention }, { prefill: false }).classes;
+  const some = lengths.filter((length) => length > 0);
+  if (some.length === 0) return lengths.map(() => ({ flops: 0, bytes: 0 }));
+  const together = classesOf(some);
+  const alone = lengths.map((length) => (length > 0 ? classesOf([length]) : zeroCosts()));
+  const sums = zeroCosts();
+  for (const costs of alone) addCosts(sums, costs);
+  return alone.map((costs) => {
+    const part = (what: keyof Cost) =>
+      COST_CLASSES.reduce((sum, name) => {
+        const whole = sums[name][what];
+        return whole > 0 ? sum + (together[name][what] * costs[name][what]) / whole : sum;
+      }, 0);
+    return { flops: part('flops'), bytes: part('bytes') };
+  });
 }

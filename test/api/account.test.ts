@@ -32,5 +32,14 @@ describe('the account of a run', () => {
     expect(paper.measured).toBeCloseTo(measured.flops + 562.5 * measured.bytes, 0);
     expect(paper.modelled).toBeCloseTo(modelled.flops + 562.5 * modelled.bytes, 0);
     expect(device).toBeNull();
+    // Lanes of one length cost the same, and together less than the whole, which has the prompt as well.
+    const lanes = usage.account!.modelledLanes;
+    expect(lanes).toHaveLength(4);
+    expect(lanes.reduce((sum, { flops }) => sum + flops, 0)).toBeLessThan(modelled.flops);
+    near(
+      lanes.reduce((sum, { flops }) => sum + flops, 0),
+      modelled.flops,
+      0.15,
+    );
   });
 });

@@ -4,7 +4,9 @@ import { STACK, stacked } from '../../demo/history.ts';
 import { readings } from '../../demo/readout.ts';
 import { attainable, classPoints, rooflineWords, runPoint } from '../../demo/roofline.ts';
 import type { CostView } from '../../demo/state.ts';
+import { accountRun } from '../../src/cost/account.ts';
 import type { DeviceCalibration } from '../../src/cost/calibrate.ts';
+import { catalogueEntry } from '../../src/cost/catalogue.ts';
 import type { LedgerSnapshot } from '../../src/engine/types.ts';
 import { type CostByClass, totalCost, zeroCosts } from '../../src/ledger/cost.ts';
 
@@ -31,6 +33,23 @@ const TOTAL = snapshot({
 function view(more: Partial<CostView> = {}): CostView {
   return { total: TOTAL, seconds: 1, history: [], timing: null, dense: null, ...more };
 }
+
+describe('the formulas beside the ledger', () => {
+  it('are told as more or less than what ran', () => {
+    const account = accountRun(
+      { shape: catalogueEntry('Qwen3-0.6B'), precision: { weights: 'f16', kv: 'f16' } },
+      { promptTokens: 30, lengths: [100, 50], measured: TOTAL.classes },
+    );
+    const lines = readings(view(), undefined, account);
+    expect(lines.find(({ label }) => label === 'Formulas')?.words).toMatch(
+      /^expect .*FLOP and .*B; the run took .* less and .* less$/,
+    );
+    expect(readings(view()).some(({ label }) => label === 'Formulas')).toBe(false);
+    const [long, short] = account.modelledLanes;
+    expect(long!.flops).toBeGreaterThan(1.9 * short!.flops);
+    expect(long!.bytes).toBeGreaterThan(1.5 * short!.bytes);
+  });
+});
 
 describe('the roofline', () => {
   it('bends where the device has as many FLOP for each byte as it can do in fetching it', () => {
