@@ -26,6 +26,8 @@ export type {
   ReasonRequest,
   ReasonRun,
 } from './api/types.ts';
+export type { RunAccount } from './cost/account.ts';
+export type { DeviceCalibration } from './cost/calibrate.ts';
 export type {
   AttentionPolicy,
   DeviceProfile,

@@ -54,6 +54,7 @@ export function entries() {
   const all = {
     index: 'src/index.ts',
     worker: 'src/worker/index.ts',
+    cost: 'src/cost/index.ts',
     lab: 'src/lab/index.ts',
     elements: 'src/elements/index.ts',
     node: 'src/node/index.ts',
