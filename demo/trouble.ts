@@ -47,7 +47,7 @@ const WHAT: Partial<Record<ReckonErrorCode, string>> = {
   'bad-problem': 'The puzzle cannot be posed.',
 };
 
-const TODO: Partial<Record<ReckonErrorCode, string>> = {
+const REMEDY: Partial<Record<ReckonErrorCode, string>> = {
   'no-webgpu': BROWSERS,
   'no-adapter': `Update the graphics driver, or switch hardware acceleration on in the browser's settings. ${LINUX}`,
   'device-lost': 'Load the model again. Everything shown so far stays on the page.',
@@ -73,6 +73,6 @@ export function explain(error: unknown, during: 'load' | 'run'): Trouble {
   const reload = during === 'load' ? error.code !== 'no-webgpu' : FATAL.has(error.code);
   const hint = error.hint;
   const why = hint && error.message.endsWith(hint) ? error.message.slice(0, -hint.length).trim() : error.message;
-  const todo = TODO[error.code] ?? hint ?? (reload ? 'Load the model again.' : 'Change the settings and run again.');
+  const todo = REMEDY[error.code] ?? hint ?? (reload ? 'Load the model again.' : 'Change the settings and run again.');
   return { what: WHAT[error.code] ?? fallback, why, todo, reload };
 }
