@@ -4,8 +4,40 @@
  */
 import type { StepRecord } from '../src/engine/stepper.ts';
 import type { Lane, LedgerSnapshot } from '../src/engine/types.ts';
-import type { BenchModel } from './model.ts';
+import { type BenchModel, MODEL_HELP, MODEL_OPTIONS, modelOptions, openBenchModel } from './model.ts';
+import { type Bench, type BenchOutput, count, counts } from './options.ts';
 import { median, table } from './statistics.ts';
+
+export const decode: Bench = {
+  summary: 'tokens/s by number of lanes, dispatches, host time, bytes a token',
+  help: `${MODEL_HELP}  --lanes A,B,…     lanes decoded together (default 1,2,4,8,16,32)
+  --context N       prompt tokens before decoding (default 128)
+  --tokens N        tokens decoded a lane and run (default 48)
+  --runs N          runs of each, of which the median counts (default 5)
+`,
+  options: {
+    ...MODEL_OPTIONS,
+    lanes: { type: 'string' },
+    context: { type: 'string' },
+    tokens: { type: 'string' },
+    runs: { type: 'string' },
+  },
+  async run(options) {
+    const lanes = counts(options, 'lanes', [1, 2, 4, 8, 16, 32]);
+    const context = count(options, 'context', 128);
+    const tokens = count(options, 'tokens', 48);
+    const bench = await openBenchModel({
+      ...modelOptions(options),
+      maxLanes: Math.max(...lanes),
+      maxContext: context + tokens + 8,
+    });
+    try {
+      return await decodeBench(bench, { lanes, context, tokens, runs: count(options, 'runs', 5) });
+    } finally {
+      bench.model.dispose();
+    }
+  },
+};
 
 export interface DecodeBenchOptions {
   lanes: readonly number[];
@@ -49,10 +81,7 @@ interface Run {
   bytes: number;
 }
 
-export async function decodeBench(
-  bench: BenchModel,
-  options: DecodeBenchOptions,
-): Promise<{ data: DecodeReport; text: string }> {
+async function decodeBench(bench: BenchModel, options: DecodeBenchOptions): Promise<BenchOutput> {
   const { model, engine } = bench;
   const prompt = Array.from({ length: options.context }, (_, i) => (i * 7 + 3) % model.info.vocabulary);
   const prefill: number[] = [];

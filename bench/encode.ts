@@ -8,9 +8,28 @@ import type { Precision } from '../src/kernels/precision.ts';
 import { StepRecorder } from '../src/kernels/step.ts';
 import { Decoder } from '../src/model/decoder.ts';
 import { uploadWeights } from '../src/model/weights.ts';
+import { openNodeGpu } from '../src/node/gpu.ts';
+import { MODEL_HELP, MODEL_OPTIONS, modelOptions, sourceOf } from './model.ts';
+import type { Bench } from './options.ts';
 import { median } from './statistics.ts';
 
-export interface EncodeReport {
+export const encode: Bench = {
+  summary: 'what recording a step costs the host, the GPU idle',
+  help: MODEL_HELP,
+  options: MODEL_OPTIONS,
+  async run(options) {
+    const { driver, precision, ...model } = modelOptions(options);
+    const { gpu } = await openNodeGpu({ driver });
+    const data = await encodeBench(sourceOf(model), gpu, precision);
+    const { layers, dispatches, encodeMs, ownMs, device } = data;
+    return {
+      data,
+      text: `${layers} layers, ${dispatches} dispatches: recorded in ${encodeMs.toFixed(3)} ms, of which ${ownMs.toFixed(3)} ms are Reckon's own (costs included). ${device}`,
+    };
+  },
+};
+
+interface EncodeReport {
   device: string;
   layers: number;
   dispatches: number;
@@ -24,7 +43,7 @@ const RUNS = 300;
 const LANES = 8;
 
 /** Medians over 300 recorded, never submitted steps of eight lanes at 64 tokens, with a GPU's kernels. */
-export async function encodeBench(source: CheckpointSource, api: GPU, precision: Precision): Promise<EncodeReport> {
+async function encodeBench(source: CheckpointSource, api: GPU, precision: Precision): Promise<EncodeReport> {
   const gpu = await openGpu({ gpu: api, tuning: 'gpu' });
   const precisions = { weights: precision, kv: precision };
   const { model: config } = await readModelConfig(source);

@@ -4,10 +4,38 @@ import { resolve } from 'node:path';
 import { type LoadedModel, loadFrom } from '../src/api/load-model.ts';
 import { type CheckpointSource, MODEL_SHAPES, modelShape, syntheticSource } from '../src/checkpoint/index.ts';
 import { directorySource } from '../src/checkpoint/node.ts';
+import type { Options } from '../src/cli/options.ts';
 import type { GpuEngine } from '../src/engine/engine.ts';
 import { ReckonError } from '../src/errors.ts';
 import type { Precision } from '../src/kernels/precision.ts';
 import { openNodeGpu } from '../src/node/gpu.ts';
+import { driverOf } from './options.ts';
+
+/** Options of every benchmark that runs a model. */
+export const MODEL_OPTIONS = {
+  model: { type: 'string' },
+  layers: { type: 'string' },
+  precision: { type: 'string' },
+  fast: { type: 'boolean' },
+} as const;
+
+export const MODEL_HELP = `  --model NAME      a shape (${Object.keys(MODEL_SHAPES).join(', ')}: random weights) or a checkpoint's folder (default proto)
+  --layers N        fewer layers than the shape has
+  --precision P     f16 | f32 for weights and KV (default f16)
+  --fast            without the driver's bounds checks (Dawn only)
+`;
+
+/** What was said of the model. @throws ReckonError `bad-option` */
+export function modelOptions(options: Options): Omit<BenchModelOptions, 'maxLanes' | 'maxContext'> {
+  const layers = options.number('layers', { min: 1, integer: true });
+  return {
+    model: options.text('model') ?? 'proto',
+    ...(layers === undefined ? {} : { layers }),
+    precision: options.oneOf('precision', ['f16', 'f32']) ?? 'f16',
+    driver: driverOf(options),
+    unsafeFast: options.flag('fast'),
+  };
+}
 
 export interface BenchModelOptions {
   model: string;
