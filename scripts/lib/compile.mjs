@@ -148,8 +148,10 @@ export async function buildTypes() {
 /** True for what a Node program imports at run time rather than carrying it along. */
 export function isExternal(id) {
   if (id.startsWith('node:') || builtinModules.includes(id)) return true;
-  const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return Object.keys({ ...dependencies, ...optionalDependencies }).some(
+  const { dependencies, optionalDependencies, peerDependencies } = JSON.parse(
+    readFileSync(join(root, 'package.json'), 'utf8'),
+  );
+  return Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }).some(
     (name) => id === name || id.startsWith(`${name}/`),
   );
 }

@@ -114,6 +114,22 @@ const smollm2: readonly CatalogueEntry[] = [
   entry('HuggingFaceTB/SmolLM2-1.7B', [24, 2048, 8192, 32, 32], SMOLLM2),
 ];
 
+const PHI3: Common = { ...LLAMA3, headDim: 96, vocabSize: 32064 };
+
+/** Others that web-llm publishes in its format. */
+const others: readonly CatalogueEntry[] = [
+  entry('mistralai/Mistral-7B-Instruct-v0.3', LLAMA_8B, { ...LLAMA3, vocabSize: 32768, maxContext: 32768 }),
+  entry('microsoft/Phi-3.5-mini-instruct', [32, 3072, 8192, 32, 32], PHI3),
+  entry('microsoft/Phi-4-mini-instruct', [32, 3072, 8192, 24, 8], { ...PHI3, headDim: 128, vocabSize: 200064 }, TIED),
+  entry('TinyLlama/TinyLlama-1.1B-Chat-v1.0', [22, 2048, 5632, 32, 4], {
+    ...LLAMA3,
+    headDim: 64,
+    vocabSize: 32000,
+    maxContext: 2048,
+  }),
+  entry('meta-llama/Llama-2-7b-chat-hf', [32, 4096, 11008, 32, 32], { ...LLAMA3, vocabSize: 32000, maxContext: 4096 }),
+];
+
 const embedded: readonly CatalogueEntry[] = [
   entry('models/proto', [4, 128, 384, 2, 1], { ...QWEN3, headDim: 64, vocabSize: 80, maxContext: 1024 }, TIED),
 ];
@@ -124,6 +140,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   ...llama3,
   ...qwen25,
   ...smollm2,
+  ...others,
   ...embedded,
 ];
 

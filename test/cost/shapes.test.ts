@@ -38,6 +38,11 @@ const STATED: Record<string, number> = {
   'SmolLM2-135M': 134_515_008,
   'SmolLM2-360M': 361_821_120,
   'SmolLM2-1.7B': 1_711_376_384,
+  'Mistral-7B-Instruct-v0.3': 7_248_023_552,
+  'Phi-3.5-mini-instruct': 3_821_079_552,
+  'Phi-4-mini-instruct': 3_836_021_760,
+  'TinyLlama-1.1B-Chat-v1.0': 1_100_048_384,
+  'Llama-2-7b-chat-hf': 6_738_415_616,
   // What its model.safetensors holds.
   proto: 798_336,
 };
