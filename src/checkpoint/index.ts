@@ -1,13 +1,27 @@
 /** The checkpoint room's door, for browser and Node alike; `node.ts` has what only Node can do. */
 export {
+  isMoeLayer,
   KNOWN_ARCHITECTURES,
   type ModelConfig,
+  type MoeConfig,
   modelConfigJson,
   parseModelConfig,
 } from './config.ts';
 export { filesSource } from './files-source.ts';
 export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
+export {
+  commonEncoding,
+  dequantize,
+  type FloatEncoding,
+  type GroupValues,
+  type MatrixEncoding,
+  promote,
+  type QuantizedChunk,
+  type QuantizedEncoding,
+  type WeightChunk,
+} from './quantized.ts';
 export { type ConfigFile, readGenerationDefaults, readModelConfig } from './read.ts';
+export type { RopeScaling } from './rope-scaling.ts';
 export { type SafetensorsHeader, type TensorInfo, weightDType } from './safetensors.ts';
 export { MODEL_SHAPES, modelShape, type ShapeName } from './shapes.ts';
 export { type CheckpointTensors, readTensorIndex } from './shards.ts';

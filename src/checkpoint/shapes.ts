@@ -8,6 +8,9 @@ const QWEN3 = {
   qkNorm: true,
   qkvBias: false,
   tiedEmbeddings: true,
+  ropeScaling: null,
+  moe: null,
+  slidingWindow: null,
   activation: 'silu',
 } as const;
 
@@ -20,6 +23,7 @@ const QWEN3_06B: ModelConfig = {
   heads: 16,
   kvHeads: 8,
   headDim: 128,
+  rotaryDim: 128,
   vocabSize: 151936,
   ropeTheta: 1e6,
   maxContext: 40960,
@@ -37,6 +41,7 @@ export const MODEL_SHAPES: Readonly<Record<ShapeName, ModelConfig>> = {
     heads: 4,
     kvHeads: 2,
     headDim: 32,
+    rotaryDim: 32,
     vocabSize: 288,
     ropeTheta: 1e4,
     maxContext: 512,
@@ -50,6 +55,7 @@ export const MODEL_SHAPES: Readonly<Record<ShapeName, ModelConfig>> = {
     heads: 2,
     kvHeads: 1,
     headDim: 64,
+    rotaryDim: 64,
     vocabSize: 80,
     ropeTheta: 1e4,
     maxContext: 1024,

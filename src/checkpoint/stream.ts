@@ -8,8 +8,9 @@ import { type CheckpointTensors, readTensorIndex } from './shards.ts';
 import type { CheckpointSource } from './source.ts';
 import { checkTensors, expectedTensors } from './tensors.ts';
 
-/** A piece of a tensor: whole rows where a row fits into a piece, otherwise whole elements. */
+/** A piece of a tensor of floats: whole rows where a row fits into a piece, otherwise whole elements. */
 export interface TensorChunk {
+  readonly kind: 'float';
   readonly name: string;
   readonly dtype: WeightDType;
   readonly shape: readonly number[];
@@ -129,6 +130,6 @@ async function* pieces(
         details: { file, tensor: name, missingBytes, fileBytes: from.fileBytes },
       });
     }
-    yield { name, dtype, shape, bytes, start, last: start + bytes.length === size };
+    yield { kind: 'float', name, dtype, shape, bytes, start, last: start + bytes.length === size };
   }
 }

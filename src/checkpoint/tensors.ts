@@ -1,6 +1,6 @@
 /** Which tensors a config asks for, by their Hugging Face names, and whether a checkpoint has them. */
 import { ReckonError } from '../errors.ts';
-import type { ModelConfig } from './config.ts';
+import { isMoeLayer, type ModelConfig } from './config.ts';
 import { quoted, type TensorInfo, weightDType } from './safetensors.ts';
 
 export interface ExpectedTensor {
@@ -37,9 +37,17 @@ export function expectedTensors(config: ModelConfig): ExpectedTensor[] {
     }
     add(`${prefix}self_attn.o_proj.weight`, hiddenSize, queries);
     add(`${prefix}post_attention_layernorm.weight`, hiddenSize);
-    add(`${prefix}mlp.gate_proj.weight`, intermediateSize, hiddenSize);
-    add(`${prefix}mlp.up_proj.weight`, intermediateSize, hiddenSize);
-    add(`${prefix}mlp.down_proj.weight`, hiddenSize, intermediateSize);
+    const feedForward = (place: string, size: number) => {
+      add(`${place}.gate_proj.weight`, size, hiddenSize);
+      add(`${place}.up_proj.weight`, size, hiddenSize);
+      add(`${place}.down_proj.weight`, hiddenSize, size);
+    };
+    const { moe } = config;
+    if (moe && isMoeLayer(config, layer)) {
+      add(`${prefix}mlp.gate.weight`, moe.experts, hiddenSize);
+      for (let expert = 0; expert < moe.experts; expert++)
+        feedForward(`${prefix}mlp.experts.${expert}`, moe.intermediateSize);
+    } else feedForward(`${prefix}mlp`, intermediateSize);
   }
   add('model.norm.weight', hiddenSize);
   if (!config.tiedEmbeddings) add('lm_head.weight', vocabSize, hiddenSize);

@@ -75,6 +75,15 @@ export function shapeOf(config: ModelConfig, name = config.architecture): ModelS
     qkNorm: config.qkNorm,
     qkvBias: config.qkvBias,
     maxContext: config.maxContext,
+    ...(config.moe
+      ? {
+          experts: {
+            count: config.moe.experts,
+            active: config.moe.expertsPerToken,
+            intermediateSize: config.moe.intermediateSize,
+          },
+        }
+      : {}),
   };
 }
 

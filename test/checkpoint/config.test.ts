@@ -43,9 +43,7 @@ describe('parseModelConfig', () => {
     const cases: [Record<string, unknown>, RegExp][] = [
       [{ architectures: ['MambaForCausalLM'] }, /"MambaForCausalLM" is not known.*Qwen3ForCausalLM/],
       [{ architectures: ['constructor'] }, /not known/],
-      [{ rope_scaling: { rope_type: 'yarn', factor: 4 } }, /RoPE of type "yarn"/],
-      [{ rope_parameters: { rope_type: 'llama3', rope_theta: 1e4 } }, /RoPE of type "llama3"/],
-      [{ use_sliding_window: true }, /sliding-window/],
+      [{ rope_scaling: { rope_type: 'dynamic', factor: 4 } }, /RoPE of type "dynamic"/],
       [{ attention_bias: true }, /biases/],
       [{ quantization_config: { bits: 4 } }, /quantised/],
     ];
@@ -53,6 +51,63 @@ describe('parseModelConfig', () => {
       const error = await errorOf(() => parseModelConfig({ ...proto, ...change }));
       expect(isReckonError(error, 'unknown-architecture') && error.message).toMatch(message);
     }
+  });
+
+  it('reads the other architectures by their features', () => {
+    const { head_dim: _, architectures: __, ...rest } = proto;
+    const as = (architecture: string, change: Record<string, unknown> = {}) =>
+      parseModelConfig({ ...rest, architectures: [architecture], ...change });
+    expect(as('LlamaForCausalLM')).toMatchObject({ headDim: 64, qkNorm: false, qkvBias: false, moe: null });
+    expect(as('Qwen2ForCausalLM')).toMatchObject({ headDim: 64, qkNorm: false, qkvBias: true });
+    expect(as('Phi3ForCausalLM', { partial_rotary_factor: 0.75 })).toMatchObject({ headDim: 64, rotaryDim: 48 });
+    const experts = { num_experts: 8, num_experts_per_tok: 2, moe_intermediate_size: 96, norm_topk_prob: true };
+    const sparse = { ...experts, decoder_sparse_step: 2, mlp_only_layers: [3] };
+    expect(as('Qwen3MoeForCausalLM', sparse).moe).toEqual({
+      experts: 8,
+      expertsPerToken: 2,
+      intermediateSize: 96,
+      normTopkProb: true,
+      denseLayers: [0, 2, 3],
+    });
+    // MLC names the type alone.
+    expect(parseModelConfig({ ...rest, model_type: 'qwen3_moe', ...experts }).architecture).toBe('Qwen3MoeForCausalLM');
+  });
+
+  it('reads scaled RoPE', () => {
+    const scaled = (rope_scaling: unknown, change: Record<string, unknown> = {}) =>
+      parseModelConfig({ ...proto, rope_scaling, ...change });
+    expect(scaled({ type: 'linear', factor: 4 }).ropeScaling).toEqual({ type: 'linear', factor: 4 });
+    const llama3 = { rope_type: 'llama3', factor: 32, low_freq_factor: 1, high_freq_factor: 4 };
+    expect(scaled({ ...llama3, original_max_position_embeddings: 256 })).toMatchObject({
+      ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxContext: 256 },
+      maxContext: 1024,
+    });
+    const yarn = scaled({ rope_type: 'yarn', factor: 4, original_max_position_embeddings: 1000 });
+    // 0.1 · ln 4 + 1; YaRN's context is longer than max_position_embeddings says.
+    expect(yarn).toMatchObject({ ropeScaling: { attentionFactor: 1.138629436111989, betaFast: 32 }, maxContext: 4000 });
+    const lists = { short_factor: Array(32).fill(1), long_factor: Array(32).fill(2) };
+    const longrope = scaled({ type: 'longrope', ...lists }, { original_max_position_embeddings: 256 });
+    // √(1 + ln 4 / ln 256) = √1.25
+    expect(longrope.ropeScaling).toMatchObject({ originalMaxContext: 256, attentionFactor: Math.sqrt(1.25) });
+    for (const { ropeScaling, ...rest } of [yarn, longrope]) {
+      const config = { ...rest, ropeScaling };
+      expect(parseModelConfig(modelConfigJson(config))).toEqual(config);
+    }
+    expect(() => scaled({ type: 'longrope', ...lists, long_factor: [1] })).toThrow(
+      /long_factor is .* list of 32 numbers/,
+    );
+    expect(() => scaled({ ...llama3, high_freq_factor: 1 })).toThrow(/high_freq_factor is 1; it must be above/);
+  });
+
+  it('holds the context within a sliding window that is on', () => {
+    const windowed = { ...proto, sliding_window: 300 };
+    expect(parseModelConfig(windowed)).toMatchObject({ maxContext: 1024, slidingWindow: null });
+    const on = parseModelConfig({ ...windowed, use_sliding_window: true });
+    expect(on).toMatchObject({ maxContext: 300, slidingWindow: 300 });
+    const mistral = { ...windowed, architectures: ['MistralForCausalLM'] };
+    expect(parseModelConfig(mistral)).toMatchObject({ maxContext: 300, slidingWindow: 300 });
+    expect(parseModelConfig({ ...mistral, sliding_window: null })).toMatchObject({ maxContext: 1024 });
+    expect(parseModelConfig({ ...windowed, layer_types: ['full_attention'] }).slidingWindow).toBe(null);
   });
 
   it('names the field, its value and what it must be', async () => {

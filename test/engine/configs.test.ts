@@ -46,7 +46,7 @@ const softmax = (logits: Float64Array) => {
 describe('random weights', () => {
   it.each(Object.keys(CASES))('%s', async (name) => {
     const { config: part, options = {}, lengths } = CASES[name]!;
-    const config: ModelConfig = { ...TINY, ...part };
+    const config: ModelConfig = { ...TINY, rotaryDim: part.headDim ?? TINY.rotaryDim, ...part };
     const rig = await openRig(config, { seed: name.length, ...options });
     const reference = await rig.reference();
     const all = Array.from({ length: config.vocabSize }, (_, token) => token);
