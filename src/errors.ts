@@ -13,6 +13,12 @@ export type ReckonErrorCode =
   | 'unknown-architecture'
   | 'bad-tokenizer'
   | 'network'
+  /** The server wants a token, or a better one. */
+  | 'access-denied'
+  /** What arrived, twice, is not what its publisher says it is. */
+  | 'corrupt-download'
+  /** The place where models are kept: full, in use by another, unreadable. */
+  | 'storage'
   | 'over-capacity'
   | 'lane-busy'
   | 'lane-disposed'
