@@ -3,6 +3,7 @@ import { isReckonError } from '../errors.ts';
 import { cost } from './cost.ts';
 import { device } from './device.ts';
 import { lab } from './lab.ts';
+import { plan } from './plan.ts';
 import { solve } from './solve.ts';
 
 interface Command {
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
   cost: { summary: 'what a plan costs in computation and memory traffic', run: cost },
   device: { summary: 'show the GPU and measure what it sustains', run: device },
   lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },
+  plan: { summary: 'the best model, number of chains and length within a budget', run: plan },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
 };
 

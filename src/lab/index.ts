@@ -10,6 +10,7 @@ export {
   type TaskChoice,
 } from './experiment.ts';
 export { curvesCsv, filesOf, formatCsv, type LabReport, plotsOf, reportOf } from './export.ts';
+export { accuracyPoints, fitReport } from './fit.ts';
 export { IndexedDbStore } from './indexed-db.ts';
 export { type Plot, type PlotPoint, type PlotSeries, renderPlot } from './plot.ts';
 export type { LabProgress } from './progress.ts';
