@@ -19,7 +19,11 @@ const SCRATCH_BYTES = 64 * 2 ** 20;
 const PREFILL_ROWS = { gpu: 256, cpu: 64 };
 
 /** @throws ReckonError `bad-option` for sizes that are not positive whole numbers. */
-export function stepLimits(profile: DeviceProfile, config: ModelConfig, sizes: StepSizes): StepLimits {
+export function stepLimits(
+  profile: Pick<DeviceProfile, 'tuning'> & { limits: Pick<DeviceProfile['limits'], 'maxStorageBufferBindingSize'> },
+  config: Pick<ModelConfig, 'heads' | 'headDim' | 'vocabSize'>,
+  sizes: StepSizes,
+): StepLimits {
   const slots = checkNumber('maxLanes', sizes.maxLanes, { min: 1, max: 256, integer: true });
   const maxContext = checkNumber('maxContext', sizes.maxContext, { min: 2, integer: true });
   const prefillRows = checkNumber('prefillRows', sizes.prefillRows ?? PREFILL_ROWS[profile.tuning], {
