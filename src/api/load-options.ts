@@ -1,6 +1,6 @@
 /** Load options, checked and filled in before anything is read. */
 import { checkNumber, ReckonError } from '../errors.ts';
-import type { Precision, Precisions } from '../kernels/precision.ts';
+import type { KvPrecision, Precision, Precisions } from '../kernels/precision.ts';
 import type { LoadOptions } from './types.ts';
 
 export interface ResolvedLoadOptions {
@@ -16,14 +16,15 @@ export const DEFAULT_CONTEXT = 32768;
 const DEFAULT_LANES = 64;
 const MAX_LANES = 256;
 const DEFAULT_KV_BYTES = 256 * 2 ** 20;
-const PRECISIONS: readonly Precision[] = ['f16', 'f32'];
+const WEIGHT_PRECISIONS: readonly Precision[] = ['f16', 'f32'];
+const KV_PRECISIONS: readonly KvPrecision[] = ['f16', 'f32', 'int8'];
 
-function precisionOf(name: string, value: unknown): Precision {
+function precisionOf<P extends KvPrecision>(name: string, value: unknown, known: readonly P[]): P | 'f16' {
   if (value === undefined) return 'f16';
-  const found = PRECISIONS.find((precision) => precision === value);
+  const found = known.find((precision) => precision === value);
   if (found !== undefined) return found;
   throw new ReckonError('bad-option', `precision.${name} is ${JSON.stringify(value)}.`, {
-    hint: `It must be one of: ${PRECISIONS.join(', ')}.`,
+    hint: `It must be one of: ${known.join(', ')}.`,
     details: { name: `precision.${name}`, value },
   });
 }
@@ -32,7 +33,10 @@ function precisionOf(name: string, value: unknown): Precision {
 export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
   const { precision, maxLanes, maxContext, kvBytes } = options;
   return {
-    precision: { weights: precisionOf('weights', precision?.weights), kv: precisionOf('kv', precision?.kv) },
+    precision: {
+      weights: precisionOf('weights', precision?.weights, WEIGHT_PRECISIONS),
+      kv: precisionOf('kv', precision?.kv, KV_PRECISIONS),
+    },
     maxLanes: checkNumber('maxLanes', maxLanes ?? DEFAULT_LANES, { min: 1, max: MAX_LANES, integer: true }),
     maxContext: maxContext === undefined ? undefined : checkNumber('maxContext', maxContext, { min: 2, integer: true }),
     kvBytes: checkNumber('kvBytes', kvBytes ?? DEFAULT_KV_BYTES, { min: 1 }),

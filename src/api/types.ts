@@ -2,7 +2,7 @@
 import type { DeviceCalibration } from '../cost/calibrate.ts';
 import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
 import type { DeviceProfile } from '../gpu/profile.ts';
-import type { Precision } from '../kernels/precision.ts';
+import type { KvPrecision, Precision } from '../kernels/precision.ts';
 import type { BestOfNOptions } from '../strategies/best-of-n.ts';
 import type { Budget } from '../strategies/budget.ts';
 import type { Answer, ReasoningEvent, ThinkingOptions } from '../strategies/types.ts';
@@ -27,8 +27,11 @@ export interface LoadProgress {
 export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
-  /** How weights and KV lie in GPU memory; arithmetic is f32 unless the GPU has f16. Default f16 for both. */
-  precision?: { weights?: Precision; kv?: Precision };
+  /**
+   * How weights and KV lie in GPU memory; arithmetic is f32 throughout. Default f16 for both. KV in `int8` has a scale for
+   * each token and head and takes about half the room of f16.
+   */
+  precision?: { weights?: Precision; kv?: KvPrecision };
   /** Longest lane in tokens, at most the model's own context. Default: that, up to 32,768, and what the KV holds. */
   maxContext?: number;
   /** Most lanes in one step, at most 256; more of them take turns. Default 64. */
@@ -51,7 +54,7 @@ export interface ModelInfo {
   architecture: string;
   parameters: number;
   weightBytes: number;
-  precision: { weights: Precision; kv: Precision };
+  precision: { weights: Precision; kv: KvPrecision };
   vocabulary: number;
   layers: number;
   maxContext: number;

@@ -22,7 +22,7 @@ import {
 import { FileStore } from '../lab/node.ts';
 import { type NodeGpu, openNodeGpu } from '../node/gpu.ts';
 import { modelPath } from '../node/models.ts';
-import { type Options, readOptions } from './options.ts';
+import { type Options, precisionOptions, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
 const HELP = `usage: reckon lab run EXPERIMENT.json --out FOLDER [options]
@@ -33,6 +33,7 @@ Stopped, the same command goes on where it was.
   --out FOLDER         where the results go; made where it is missing
   --model PATH         embedded model, folder or URL, instead of the experiment's
   --precision P        f16 | f32 for weights and KV
+  --kv P               f16 | f32 | int8 for the KV alone
   --max-lanes N        most lanes in one step (default 64)
   --driver D           auto | system | software
 `;
@@ -55,6 +56,7 @@ export async function lab([verb, ...rest]: string[]): Promise<void> {
     out: { type: 'string' },
     model: { type: 'string' },
     precision: { type: 'string' },
+    kv: { type: 'string' },
     'max-lanes': { type: 'string' },
     driver: { type: 'string' },
     help: { type: 'boolean' },
@@ -94,7 +96,7 @@ async function run(experiment: Experiment, folder: string, options: Options): Pr
 }
 
 async function runIn(store: FileStore, experiment: Experiment, options: Options): Promise<StoredResults> {
-  const precision = options.oneOf('precision', ['f16', 'f32']);
+  const precision = precisionOptions(options);
   const maxLanes = options.number('max-lanes', { min: 1, max: 256, integer: true });
   const driver = options.oneOf('driver', ['auto', 'system', 'software']);
   const stored = await store.load();
@@ -106,7 +108,7 @@ async function runIn(store: FileStore, experiment: Experiment, options: Options)
   const shape = await readShape(source);
   const model = await loadModel(source, {
     gpu: gpu.gpu,
-    ...(precision ? { precision: { weights: precision, kv: precision } } : {}),
+    ...precision,
     ...(maxLanes === undefined ? {} : { maxLanes }),
     onProgress: ({ phase, loaded, total }) =>
       progress.update(`loading: ${phase}${total > 0 ? ` ${formatBytes(loaded)} of ${formatBytes(total)}` : ''}`),

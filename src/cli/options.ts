@@ -1,6 +1,7 @@
 /** Command-line options: `node:util` parses, this checks and says what is wrong in a sentence. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { checkNumber, ReckonError } from '../errors.ts';
+import type { KvPrecision, Precision } from '../kernels/precision.ts';
 
 type OptionSpecs = NonNullable<ParseArgsConfig['options']>;
 
@@ -41,6 +42,16 @@ export class Options {
     if (value === undefined) return undefined;
     return checkNumber(`--${name}`, value.trim() === '' ? Number.NaN : Number(value), range);
   }
+}
+
+/**
+ * `--precision` for weights and KV, `--kv` for the KV alone, as load options.
+ * @throws ReckonError `bad-option` when either is none that the engine has.
+ */
+export function precisionOptions(options: Options): { precision?: { weights?: Precision; kv?: KvPrecision } } {
+  const both = options.oneOf('precision', ['f16', 'f32']);
+  const kv = options.oneOf('kv', ['f16', 'f32', 'int8']) ?? both;
+  return both || kv ? { precision: { ...(both ? { weights: both } : {}), ...(kv ? { kv } : {}) } } : {};
 }
 
 /** @throws ReckonError `bad-option` for unknown options and stray words. */

@@ -8,7 +8,7 @@ import { modelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import type { Answer, Budget, Candidate } from '../strategies/types.ts';
 import { type Problem, problemFromText, taskById, tasks } from '../tasks/index.ts';
-import { type Options, readOptions } from './options.ts';
+import { type Options, precisionOptions, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
 const HELP = `usage: reckon solve [options]
@@ -28,6 +28,7 @@ const HELP = `usage: reckon solve [options]
   --bytes X            budget: bytes moved, e.g. 5e8
   --model NAME         an embedded model, or folder or URL of a checkpoint (default proto)
   --precision P        f16 | f32 for weights and KV
+  --kv P               f16 | f32 | int8 for the KV alone
   --driver D           auto | system | software
   --json               one JSON document on stdout
 `;
@@ -67,6 +68,7 @@ export async function solve(args: string[]): Promise<void> {
     bytes: { type: 'string' },
     model: { type: 'string' },
     precision: { type: 'string' },
+    kv: { type: 'string' },
     driver: { type: 'string' },
     json: { type: 'boolean' },
     help: { type: 'boolean' },
@@ -78,7 +80,7 @@ export async function solve(args: string[]): Promise<void> {
   const seed = options.number('seed', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }) ?? 1;
   const problem = problemOf(options, seed);
   const request = requestOf(options, problem, seed);
-  const precision = options.oneOf('precision', ['f16', 'f32']);
+  const precision = precisionOptions(options);
   const driver = options.oneOf('driver', ['auto', 'system', 'software']);
 
   const progress = new Progress(process.stderr);
@@ -86,7 +88,7 @@ export async function solve(args: string[]): Promise<void> {
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
   const model = await loadModel(modelPath(options.text('model') ?? 'proto'), {
     gpu: gpu.gpu,
-    ...(precision ? { precision: { weights: precision, kv: precision } } : {}),
+    ...precision,
     onProgress: ({ phase, loaded, total }) =>
       progress.update(`loading: ${phase}${total > 0 ? ` ${formatBytes(loaded)} of ${formatBytes(total)}` : ''}`),
   });

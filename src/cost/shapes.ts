@@ -1,5 +1,6 @@
 /** What a decoder's layout alone says about its cost: parameters, KV elements, the ratio of query to KV heads. */
 import type { ModelConfig } from '../checkpoint/config.ts';
+import { type KvPrecision, kvHeadBytes } from '../kernels/precision.ts';
 
 /** Experts of a mixture-of-experts decoder; every layer has them. */
 export interface ExpertShape {
@@ -46,7 +47,7 @@ export interface ParameterCounts {
   readonly experts: number;
 }
 
-export type KvPrecision = 'f32' | 'f16' | 'int8';
+export type { KvPrecision };
 export type WeightPrecision = 'f32' | 'f16' | 'bf16' | 'int8' | 'int4';
 
 /** Bytes a weight takes. int8 and int4 carry one f16 scale in 32 weights: 8.5 and 4.5 bits. */
@@ -136,8 +137,7 @@ export function groupSize({ heads, kvHeads }: ModelShape): number {
 
 /** Bytes a KV element takes; an int8 row of `headDim` elements carries one f32 scale. */
 export function kvElementBytes({ headDim }: ModelShape, precision: KvPrecision): number {
-  if (precision === 'f32') return 4;
-  return precision === 'f16' ? 2 : 1 + 4 / headDim;
+  return kvHeadBytes(headDim, precision) / headDim;
 }
 
 /** Bytes of KV that one token takes over all layers. */

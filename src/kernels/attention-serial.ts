@@ -2,7 +2,7 @@
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { Attention, type AttentionBuffers, type AttentionOptions } from './attention.ts';
 import { checkAttentionShape } from './attention-shape.ts';
-import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import type { StepRecorder, StepShape } from './step.ts';
 
 /** The width of such drivers' vectors. */
@@ -35,12 +35,13 @@ export function createAttention(
 export class SerialAttention implements AttentionKernels {
   readonly #options: AttentionOptions;
   readonly #kernel: Kernel;
-  readonly #kvBytes: number;
+  /** Bytes of keys and values that a row reads for each token it attends to. */
+  readonly #tokenBytes: number;
 
-  private constructor(options: AttentionOptions, kernel: Kernel, kvBytes: number) {
+  private constructor(options: AttentionOptions, kernel: Kernel, tokenBytes: number) {
     this.#options = options;
     this.#kernel = kernel;
-    this.#kvBytes = kvBytes;
+    this.#tokenBytes = tokenBytes;
   }
 
   /** @throws ReckonError `bad-option` for a shape the kernel cannot serve. */
@@ -60,15 +61,15 @@ export class SerialAttention implements AttentionKernels {
       },
       conditions: precisionConditions(gpu, precisions),
     });
-    return new SerialAttention(options, kernel, BYTES[precisions.kv]);
+    return new SerialAttention(options, kernel, 2 * kvHeads * kvHeadBytes(headDim, precisions.kv));
   }
 
   bind(gpu: Gpu, { q, keys, values, att, step }: AttentionBuffers): BoundOp {
     const kernel = this.#kernel;
-    const { heads, kvHeads, headDim } = this.#options;
+    const { heads, headDim } = this.#options;
     const bindings = gpu.bind(kernel, [step.blockTables, q, keys, values, step.rows, att, step.header]);
     const row = heads * headDim;
-    const kvToken = 2 * kvHeads * headDim * this.#kvBytes;
+    const kvToken = this.#tokenBytes;
     return {
       record(recorder, { rows, decodeTokens, prefillPairs }) {
         const attended = decodeTokens + prefillPairs;

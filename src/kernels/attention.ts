@@ -5,7 +5,7 @@
 import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
-import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import { PAGE_SIZE, PREFILL_TILE, SPLIT_PAGES, type StepBuffers, type StepRecorder, type StepShape } from './step.ts';
 
 export interface AttentionOptions extends AttentionShape {
@@ -18,7 +18,7 @@ export interface AttentionOptions extends AttentionShape {
 export interface AttentionBuffers {
   /** f32 [rows][heads][headDim], scaled by 1/√headDim */
   q: GPUBuffer;
-  /** [page][kvHead][headDim / 4][PAGE] × 4 */
+  /** [page][kvHead][headDim / 4][PAGE] × 4, as the cache stores them; int8: scales behind, see shaders/attention/pages.wesl */
   keys: GPUBuffer;
   /** [page][kvHead][PAGE][headDim / 4] × 4 */
   values: GPUBuffer;
@@ -43,8 +43,8 @@ const COMBINE_THREADS = 64;
 export class Attention {
   readonly options: AttentionOptions;
   readonly kernels: Kernels;
-  /** Bytes of one number in the cache. */
-  readonly kvBytes: number;
+  /** Bytes of a token's keys and values in the cache. */
+  readonly tokenBytes: number;
   /** Workgroups a decode item and a prefill tile take. */
   readonly groups: { decode: number; prefill: number };
   /** What decode leaves for combine: f32 [maxItems][heads][headDim + 4]. Shared by the layers. */
@@ -55,13 +55,13 @@ export class Attention {
     gpu: Gpu,
     options: AttentionOptions,
     kernels: Kernels,
-    kvBytes: number,
+    tokenBytes: number,
     groups: Attention['groups'],
   ) {
     this.#gpu = gpu;
     this.options = options;
     this.kernels = kernels;
-    this.kvBytes = kvBytes;
+    this.tokenBytes = tokenBytes;
     this.groups = groups;
     this.#partials = gpu.buffer('attention partials', options.maxItems * options.heads * (options.headDim + 4) * 4);
   }
@@ -112,7 +112,7 @@ export class Attention {
       gpu,
       options,
       { decode: decodeKernel, combine: combineKernel, prefill: prefillKernel },
-      BYTES[precisions.kv],
+      2 * kvHeads * kvHeadBytes(headDim, precisions.kv),
       { decode: kvHeads * decode.CHUNKS, prefill: kvHeads * prefill.CHUNKS },
     );
   }
@@ -146,10 +146,9 @@ export class BoundAttention {
 
   /** Two dispatches where the step has decode rows, one where it has prefill tiles. */
   record(step: StepRecorder, shape: StepShape): void {
-    const { kernels, groups, kvBytes, options } = this.#attention;
-    const { heads, kvHeads, headDim } = options;
+    const { kernels, groups, tokenBytes: kvToken, options } = this.#attention;
+    const { heads, headDim } = options;
     const row = heads * headDim;
-    const kvToken = 2 * kvHeads * headDim * kvBytes;
     if (shape.decodeItems > 0) {
       const partials = shape.decodeItems * heads * (headDim + 4) * 4;
       step.dispatch(

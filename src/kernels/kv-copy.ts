@@ -2,7 +2,7 @@
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
-import { BYTES, type Precisions } from './precision.ts';
+import { kvHeadBytes, type Precisions } from './precision.ts';
 import { PAGE_SIZE, type StepRecorder } from './step.ts';
 
 export interface KvCopyOptions extends Pick<AttentionShape, 'kvHeads' | 'headDim'> {
@@ -42,7 +42,7 @@ export class KvCopy {
     checkAttentionShape({ heads: kvHeads, kvHeads, headDim });
     const max = gpu.profile.limits.maxComputeWorkgroupsPerDimension;
     checkNumber('maxCopies', maxCopies, { min: 1, max, integer: true });
-    const pageBytes = kvHeads * headDim * PAGE_SIZE * BYTES[precisions.kv];
+    const pageBytes = kvHeads * PAGE_SIZE * kvHeadBytes(headDim, precisions.kv);
     const kernel = await gpu.kernel({
       module: 'kv/copy',
       bindings: ['read', 'write', 'write'],

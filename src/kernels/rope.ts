@@ -2,7 +2,7 @@
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
-import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
 
 export interface RopeAppendOptions extends AttentionShape {
@@ -60,16 +60,17 @@ export class RopeAppend {
   readonly kernel: Kernel;
   /** Heads that share a workgroup. */
   readonly perGroup: number;
-  readonly kvBytes: number;
+  /** Bytes a row writes into the cache: keys and values of its heads. */
+  readonly rowKvBytes: number;
   readonly #tables: GPUBuffer;
   readonly #gpu: Gpu;
 
-  private constructor(gpu: Gpu, options: RopeAppendOptions, kernel: Kernel, perGroup: number, kvBytes: number) {
+  private constructor(gpu: Gpu, options: RopeAppendOptions, kernel: Kernel, perGroup: number, rowKvBytes: number) {
     this.#gpu = gpu;
     this.options = options;
     this.kernel = kernel;
     this.perGroup = perGroup;
-    this.kvBytes = kvBytes;
+    this.rowKvBytes = rowKvBytes;
     const tables = ropeTables(options.headDim, options.theta, options.maxContext);
     this.#tables = gpu.buffer('rotary tables', tables.byteLength);
     gpu.device.queue.writeBuffer(this.#tables, 0, tables);
@@ -104,7 +105,7 @@ export class RopeAppend {
       },
       conditions: { ...precisionConditions(gpu, precisions), qk_norm: normed },
     });
-    return new RopeAppend(gpu, options, kernel, perGroup, BYTES[precisions.kv]);
+    return new RopeAppend(gpu, options, kernel, perGroup, 2 * kvHeads * kvHeadBytes(headDim, precisions.kv));
   }
 
   /**
@@ -139,7 +140,7 @@ export class BoundRopeAppend {
   /** Counts every row as written; rows whose KV is there already (NO_WRITE) are too few to matter. */
   record(step: StepRecorder, { rows }: StepShape): void {
     if (rows === 0) return;
-    const { kernel, perGroup, kvBytes, options } = this.#append;
+    const { kernel, perGroup, rowKvBytes, options } = this.#append;
     const { heads, kvHeads, headDim, qkNormEpsilon } = options;
     const groups = Math.ceil((rows * (heads + 2 * kvHeads)) / perGroup);
     const grid = [Math.min(groups, MAX_GRID), Math.ceil(groups / MAX_GRID)] as const;
@@ -149,6 +150,6 @@ export class BoundRopeAppend {
     const read = rows * (heads + 2 * kvHeads + 2) * headDim + (normed ? 2 * headDim : 0);
     const bytes = (read + rows * heads * headDim) * 4;
     step.dispatch(kernel, this.#bindings, grid, 'other', 'rows', flops, bytes);
-    step.costs.add('rows', 'kvWrite', 0, rows * 2 * kvHeads * headDim * kvBytes);
+    step.costs.add('rows', 'kvWrite', 0, rows * rowKvBytes);
   }
 }

@@ -1,7 +1,7 @@
 /** The KV cache in GPU memory: one buffer of keys and one of values a layer, in pages. */
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/index.ts';
-import { BYTES, type Precision } from '../kernels/precision.ts';
+import { type KvPrecision, kvHeadBytes } from '../kernels/precision.ts';
 import { PAGE_SIZE } from '../kernels/step.ts';
 
 export interface LayerKv {
@@ -10,17 +10,17 @@ export interface LayerKv {
 }
 
 /** Bytes one token takes in one buffer of one layer (keys or values). */
-export function kvRowBytes(config: ModelConfig, precision: Precision): number {
-  return config.kvHeads * config.headDim * BYTES[precision];
+export function kvRowBytes(config: ModelConfig, precision: KvPrecision): number {
+  return config.kvHeads * kvHeadBytes(config.headDim, precision);
 }
 
 /** Bytes one token takes in the whole cache. */
-export function kvBytesPerToken(config: ModelConfig, precision: Precision): number {
+export function kvBytesPerToken(config: ModelConfig, precision: KvPrecision): number {
   return 2 * config.layers * kvRowBytes(config, precision);
 }
 
 /** Allocates `totalPages` pages in every layer. */
-export function allocateKv(gpu: Gpu, config: ModelConfig, precision: Precision, totalPages: number): LayerKv[] {
+export function allocateKv(gpu: Gpu, config: ModelConfig, precision: KvPrecision, totalPages: number): LayerKv[] {
   const bytes = totalPages * PAGE_SIZE * kvRowBytes(config, precision);
   return Array.from({ length: config.layers }, (_, layer) => ({
     keys: gpu.buffer(`keys of layer ${layer}`, bytes),

@@ -82,6 +82,7 @@ describe.each([
   { weights: 'f16', kv: 'f32', bound: 1e-4 },
   { weights: 'f32', kv: 'f16', bound: 2e-2 },
   { weights: 'f16', kv: 'f16', bound: 2e-2 },
+  { weights: 'f16', kv: 'int8', bound: 2e-2 },
 ] as const)('its logits with weights in $weights and KV in $kv', ({ bound, ...precisions }) => {
   let report: GoldenReport;
   beforeAll(async () => {

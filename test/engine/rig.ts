@@ -7,7 +7,7 @@ import type { Precisions } from '../../src/kernels/precision.ts';
 import { Decoder, type DecoderSizes } from '../../src/model/decoder.ts';
 import { uploadWeights } from '../../src/model/weights.ts';
 import { StopMatcher } from '../../src/text/index.ts';
-import type { ReferenceDecoder } from '../reference/decoder.ts';
+import type { ReferenceConfig, ReferenceDecoder } from '../reference/decoder.ts';
 import { loadReference } from '../reference/load.ts';
 import { testGpu } from '../support/gpu.ts';
 
@@ -15,8 +15,8 @@ export interface Rig {
   readonly gpu: Gpu;
   readonly decoder: Decoder;
   readonly engine: GpuEngine;
-  /** The same weights in float64. */
-  reference(): Promise<ReferenceDecoder>;
+  /** The same weights in float64; `stored`: what the cache makes of a head, default nothing. */
+  reference(stored?: ReferenceConfig['stored']): Promise<ReferenceDecoder>;
   dispose(): void;
 }
 
@@ -84,7 +84,13 @@ export async function openRig(config: ModelConfig = TINY, options: RigOptions = 
       ...sizes,
     });
     const engine = new GpuEngine({ gpu, decoder, codec, stopTokens, cacheKey: `rig ${seed}` });
-    return { gpu, decoder, engine, reference: () => loadReference(source), dispose: () => engine.dispose() };
+    return {
+      gpu,
+      decoder,
+      engine,
+      reference: (stored) => loadReference(source, stored),
+      dispose: () => engine.dispose(),
+    };
   } catch (error) {
     gpu.close();
     throw error;

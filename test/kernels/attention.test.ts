@@ -13,14 +13,14 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 
 describe('attention', () => {
-  for (const precision of ['f32', 'f16'] as const) {
+  for (const precision of ['f32', 'f16', 'int8'] as const) {
     it(`holds around page and split borders in ${precision}`, async () => {
       await checkAttention(gpu, { heads: 2, kvHeads: 1, headDim: 64, precision, lengths: BORDERS, seed: 1 });
     });
   }
 
   for (const [index, [heads, kvHeads, headDim]] of SHAPES.slice(1).entries()) {
-    const precision = index % 2 === 0 ? 'f16' : 'f32';
+    const precision = (['f16', 'int8', 'f32'] as const)[index % 3]!;
     it(`holds for ${heads} heads on ${kvHeads} of ${headDim} in ${precision}`, async () => {
       const random = seeded(index);
       const lengths = [1 + Math.floor(random() * 20), 130 + Math.floor(random() * 20)];

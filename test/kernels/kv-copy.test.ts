@@ -16,13 +16,13 @@ const F32 = { weights: 'f32', kv: 'f32' } as const;
 describe('KvCopy', () => {
   it('copies pages and nothing else, in every precision', async () => {
     let seed = 0;
-    for (const precision of ['f32', 'f16'] as const) {
+    for (const precision of ['f32', 'f16', 'int8'] as const) {
       for (const [kvHeads, headDim] of [
         [1, 64],
         [3, 24],
         [8, 128],
       ] as const) {
-        await checkKvCopy(gpu, { kvHeads, headDim, precision, pages: 9, copies: 1 + seed, seed: seed++ });
+        await checkKvCopy(gpu, { kvHeads, headDim, precision, pages: 12, copies: 1 + seed, seed: seed++ });
       }
     }
   });

@@ -40,9 +40,10 @@ describe('RopeAppend', () => {
     { heads: 2, kvHeads: 1, headDim: 64, qkNorm: true, precision: 'f32', theta: 1e4, maxContext: 1024 },
     { heads: 2, kvHeads: 1, headDim: 64, qkNorm: true, precision: 'f16', theta: 1e4, maxContext: 1024 },
     { heads: 3, kvHeads: 3, headDim: 24, qkNorm: true, precision: 'f16', theta: 1e6, maxContext: 40000 },
+    { heads: 2, kvHeads: 2, headDim: 24, qkNorm: true, precision: 'int8', theta: 1e4, maxContext: 1024 },
     { heads: 5, kvHeads: 1, headDim: 16, qkNorm: false, precision: 'f32', theta: 5e5, maxContext: 300 },
     { heads: 8, kvHeads: 2, headDim: 256, qkNorm: true, precision: 'f32', theta: 1e6, maxContext: 131072 },
-    { heads: 14, kvHeads: 2, headDim: 40, qkNorm: false, precision: 'f16', theta: 1e6, maxContext: 33 },
+    { heads: 14, kvHeads: 2, headDim: 40, qkNorm: false, precision: 'int8', theta: 1e6, maxContext: 33 },
   ] as const;
   for (const [seed, shape] of shapes.entries()) {
     const { heads, kvHeads, headDim, precision, qkNorm, maxContext } = shape;

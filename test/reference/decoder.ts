@@ -18,6 +18,8 @@ export interface ReferenceConfig {
   qkNorm: boolean;
   /** The output head is the embedding table. */
   tiedEmbeddings: boolean;
+  /** What the cache makes of a head's key or value, [headDim]. Default: keeps it. */
+  stored?: (head: Float64Array) => Float64Array;
 }
 
 /** `shape` row-major; a linear layer is [outputs, inputs]. */
@@ -174,7 +176,7 @@ export class ReferenceSession {
 
   #attention(layer: number, input: Float64Array): Float64Array {
     const { config } = this.#decoder;
-    const { headDim, normEps, qkNorm, ropeTheta } = config;
+    const { headDim, normEps, qkNorm, ropeTheta, stored = (head) => head } = config;
     const weight = (name: string) => this.#decoder.weight(`model.layers.${layer}.${name}.weight`);
     const x = rmsNorm(input, weight('input_layernorm'), normEps);
     const place = (projection: string, norm: string) =>
@@ -183,8 +185,8 @@ export class ReferenceSession {
       );
     const query = place('self_attn.q_proj', 'self_attn.q_norm');
     const { keys, values } = this.#layers[layer]!;
-    keys.push(place('self_attn.k_proj', 'self_attn.k_norm'));
-    values.push(linear(weight('self_attn.v_proj'), x));
+    keys.push(perHead(place('self_attn.k_proj', 'self_attn.k_norm'), headDim, stored));
+    values.push(perHead(linear(weight('self_attn.v_proj'), x), headDim, stored));
     return linear(weight('self_attn.o_proj'), attend(query, keys, values, config));
   }
 

@@ -6,7 +6,10 @@ import { decodeWeights } from '../../src/numbers.ts';
 import { type ReferenceConfig, ReferenceDecoder, type ReferenceWeights, referenceShapes } from './decoder.ts';
 
 /** The decoder of a checkpoint, its weights as stored and widened to float64. */
-export async function loadReference(source: CheckpointSource): Promise<ReferenceDecoder> {
+export async function loadReference(
+  source: CheckpointSource,
+  stored?: ReferenceConfig['stored'],
+): Promise<ReferenceDecoder> {
   const config = parseModelConfig(await source.text('config.json'));
   const weights: ReferenceWeights = new Map();
   for await (const { name, dtype, shape, bytes, start } of streamTensors(source, config)) {
@@ -15,7 +18,7 @@ export async function loadReference(source: CheckpointSource): Promise<Reference
     weights.set(name, tensor);
     tensor.data.set(decodeWeights(bytes, dtype), dtype === 'F32' ? start / 4 : start / 2);
   }
-  return new ReferenceDecoder(config, weights);
+  return new ReferenceDecoder({ ...config, ...(stored ? { stored } : {}) }, weights);
 }
 
 /** Weights for a configuration: matrices uniform in ±√(3 / inputs), norms in 1 ± 0.2. The same seed, the same weights. */

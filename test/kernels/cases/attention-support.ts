@@ -1,6 +1,5 @@
 /** Lanes in a paged cache for the checks of the attention kernels: random keys and values, pages in random order. */
 import type { Gpu } from '../../../src/gpu/index.ts';
-import type { Precision } from '../../../src/kernels/precision.ts';
 import {
   createStepBuffers,
   PAGE_SIZE,
@@ -10,14 +9,8 @@ import {
   StepRecorder,
   type StepShape,
 } from '../../../src/kernels/step.ts';
-import { nearestHalf, randoms, seeded, stepShape, upload } from './linear-support.ts';
-
-export interface CacheShape {
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-  precision: Precision;
-}
+import { CacheMemory, type CacheShape, rounded } from './cache-memory.ts';
+import { randoms, seeded, stepShape, upload } from './linear-support.ts';
 
 /** A lane's keys and values as the cache rounds them: one [kvHeads · headDim] per position. */
 export interface TestLane {
@@ -35,53 +28,11 @@ export interface TestRow {
   q: Float32Array;
 }
 
-/** Bits of a number that f16 holds exactly. */
-export function halfBits(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const magnitude = Math.abs(value);
-  if (Number.isNaN(value)) return 0x7e00;
-  if (magnitude < 2 ** -14) return sign | (magnitude / 2 ** -24);
-  const exponent = Math.floor(Math.log2(magnitude));
-  return sign | ((exponent + 15) << 10) | ((magnitude / 2 ** exponent - 1) * 1024);
-}
-
-/** Numbers as they lie in memory. */
-export function stored(numbers: Float32Array<ArrayBuffer>, precision: Precision): Uint8Array<ArrayBuffer> {
-  if (precision === 'f32') return new Uint8Array(numbers.buffer);
-  return new Uint8Array(Uint16Array.from(numbers, halfBits).buffer);
-}
-
-/** Numbers read back from memory. */
-export function loaded(bytes: ArrayBuffer, precision: Precision): Float32Array {
-  if (precision === 'f32') return new Float32Array(bytes);
-  return Float32Array.from(new Uint16Array(bytes), (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
-  });
-}
-
-/** Index of number `i` of a KV head's key, at a token's place. */
-export function keyIndex(shape: CacheShape, page: number, offset: number, head: number, i: number): number {
-  const d4 = Math.floor(i / 4);
-  return (((page * shape.kvHeads + head) * (shape.headDim / 4) + d4) * PAGE_SIZE + offset) * 4 + (i % 4);
-}
-
-/** Index of number `i` of a KV head's value, at a token's place. */
-export function valueIndex(shape: CacheShape, page: number, offset: number, head: number, i: number): number {
-  return ((page * shape.kvHeads + head) * PAGE_SIZE + offset) * shape.headDim + i;
-}
-
 /** Lanes of the given lengths. */
 export function randomLanes(shape: CacheShape, lengths: readonly number[], seed: number): TestLane[] {
   const random = seeded(seed);
   const width = shape.kvHeads * shape.headDim;
-  const vector = () => {
-    const numbers = randoms(random, width, 1.5);
-    return shape.precision === 'f16' ? numbers.map(nearestHalf) : numbers;
-  };
+  const vector = () => rounded(randoms(random, width, 1.5), shape);
   let page = 0;
   return lengths.map((length) => ({
     keys: Array.from({ length }, vector),
@@ -113,24 +64,21 @@ export class TestCache {
   constructor(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], room: { rows: number; items: number }) {
     this.#gpu = gpu;
     const pages = 1 + Math.max(...lanes.flatMap((lane) => lane.pages));
-    const pageNumbers = PAGE_SIZE * shape.kvHeads * shape.headDim;
-    const keys = new Float32Array(pages * pageNumbers).fill(Number.NaN);
-    const values = new Float32Array(pages * pageNumbers).fill(Number.NaN);
+    const keys = new CacheMemory('keys', shape, pages);
+    const values = new CacheMemory('values', shape, pages);
     for (const lane of lanes) {
       for (const [position, key] of lane.keys.entries()) {
         const page = lane.pages[Math.floor(position / PAGE_SIZE)]!;
-        const value = lane.values[position]!;
         const offset = position % PAGE_SIZE;
         for (let head = 0; head < shape.kvHeads; head++) {
-          for (let i = 0; i < shape.headDim; i++) {
-            keys[keyIndex(shape, page, offset, head, i)] = key[head * shape.headDim + i]!;
-            values[valueIndex(shape, page, offset, head, i)] = value[head * shape.headDim + i]!;
-          }
+          const [from, to] = [head * shape.headDim, (head + 1) * shape.headDim];
+          keys.write(page, offset, head, key.subarray(from, to));
+          values.write(page, offset, head, lane.values[position]!.subarray(from, to));
         }
       }
     }
-    this.keys = upload(gpu, 'keys', stored(keys, shape.precision));
-    this.values = upload(gpu, 'values', stored(values, shape.precision));
+    this.keys = upload(gpu, 'keys', keys.bytes);
+    this.values = upload(gpu, 'values', values.bytes);
     // One number for all tests: it is a constant of the kernels, which are slow to compile on software drivers.
     this.maxPagesPerLane = 24;
     this.step = createStepBuffers(gpu, {

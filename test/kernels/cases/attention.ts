@@ -1,11 +1,10 @@
 /** What must hold of the attention kernels, as checks that any host with a `Gpu` can run: they throw on a mismatch. */
 import type { Gpu } from '../../../src/gpu/index.ts';
 import { createAttention } from '../../../src/kernels/attention-serial.ts';
-import { BYTES } from '../../../src/kernels/precision.ts';
+import { kvHeadBytes } from '../../../src/kernels/precision.ts';
 import type { StepShape } from '../../../src/kernels/step.ts';
 import { attend } from '../../reference/attention.ts';
 import {
-  type CacheShape,
   randomLanes,
   shufflePages,
   submit,
@@ -14,6 +13,7 @@ import {
   type TestRow,
   tileSizes,
 } from './attention-support.ts';
+import type { CacheShape } from './cache-memory.ts';
 import { assert, assertClose, assertSameBits, downloadFloats, randoms, seeded, upload } from './linear-support.ts';
 
 export interface AttentionCase extends CacheShape {
@@ -133,7 +133,7 @@ async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], m
 /** The declared cost: exact for what is read of the cache, bounded for the rest. */
 function checkCosts(shape: CacheShape, step: StepShape, cost: { flops: number; bytes: number }): void {
   const width = shape.heads * shape.headDim;
-  const perToken = 2 * shape.kvHeads * shape.headDim * BYTES[shape.precision];
+  const perToken = 2 * shape.kvHeads * kvHeadBytes(shape.headDim, shape.precision);
   const flops = 4 * width * (step.decodeTokens + step.prefillPairs) + 3 * width * step.decodeItems;
   const partials = 2 * step.decodeItems * shape.heads * (shape.headDim + 4) * 4;
   const bytes = perToken * (step.decodeTokens + step.prefillTokens) + 2 * step.rows * width * 4 + partials;
@@ -145,7 +145,7 @@ function checkCosts(shape: CacheShape, step: StepShape, cost: { flops: number; b
 function checkSerialCosts(shape: CacheShape, step: StepShape, cost: { flops: number; bytes: number }): void {
   const width = shape.heads * shape.headDim;
   const attended = step.decodeTokens + step.prefillPairs;
-  const bytes = 2 * shape.kvHeads * shape.headDim * BYTES[shape.precision] * attended + 2 * step.rows * width * 4;
+  const bytes = 2 * shape.kvHeads * kvHeadBytes(shape.headDim, shape.precision) * attended + 2 * step.rows * width * 4;
   assert(cost.flops === 4 * width * attended, `serial attention declares ${cost.flops} FLOPs`);
   assert(cost.bytes === bytes, `serial attention declares ${cost.bytes} bytes, not ${bytes}`);
 }

@@ -1,10 +1,11 @@
 /** What must hold of page copies, as a check that any host with a `Gpu` can run. */
 import type { Gpu } from '../../../src/gpu/index.ts';
 import { KvCopy } from '../../../src/kernels/kv-copy.ts';
-import { BYTES } from '../../../src/kernels/precision.ts';
+import { kvHeadBytes } from '../../../src/kernels/precision.ts';
 import { PAGE_SIZE } from '../../../src/kernels/step.ts';
-import { type CacheShape, stored, submit } from './attention-support.ts';
-import { assert, download, randoms, seeded, upload } from './linear-support.ts';
+import { submit } from './attention-support.ts';
+import type { CacheShape } from './cache-memory.ts';
+import { assert, download, seeded, upload } from './linear-support.ts';
 
 export interface KvCopyCase extends Pick<CacheShape, 'kvHeads' | 'headDim' | 'precision'> {
   pages: number;
@@ -16,10 +17,8 @@ export interface KvCopyCase extends Pick<CacheShape, 'kvHeads' | 'headDim' | 'pr
 export async function checkKvCopy(gpu: Gpu, test: KvCopyCase): Promise<void> {
   const { kvHeads, headDim, precision, pages, copies } = test;
   const random = seeded(test.seed);
-  const pageNumbers = kvHeads * headDim * PAGE_SIZE;
-  const pageBytes = pageNumbers * BYTES[precision];
-  const halves = (numbers: Float32Array<ArrayBuffer>) => numbers.map((x) => Math.round(x * 512) / 512);
-  const before = [0, 1].map(() => stored(halves(randoms(random, pages * pageNumbers)), precision));
+  const pageBytes = kvHeads * PAGE_SIZE * kvHeadBytes(headDim, precision);
+  const before = [0, 1].map(() => Uint8Array.from({ length: pages * pageBytes }, () => random() * 256));
   const free = Array.from({ length: pages }, (_, page) => page);
   const targets = Array.from({ length: copies }, () => free.splice(Math.floor(random() * free.length), 1)[0]!);
   const pairs = targets.map((target) => ({ source: free[Math.floor(random() * free.length)]!, target }));

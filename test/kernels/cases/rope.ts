@@ -1,9 +1,10 @@
 /** What must hold of QK-norm, RoPE and the append to the cache, as checks that any host with a `Gpu` can run. */
 import type { Gpu } from '../../../src/gpu/index.ts';
-import { BYTES } from '../../../src/kernels/precision.ts';
+import { type KvPrecision, kvHeadBytes } from '../../../src/kernels/precision.ts';
 import { RopeAppend } from '../../../src/kernels/rope.ts';
 import { createStepBuffers, NO_WRITE, PAGE_SIZE } from '../../../src/kernels/step.ts';
-import { type CacheShape, keyIndex, loaded, stored, submit, valueIndex } from './attention-support.ts';
+import { submit } from './attention-support.ts';
+import { CacheMemory, type CacheShape } from './cache-memory.ts';
 import {
   assert,
   assertClose,
@@ -12,7 +13,6 @@ import {
   downloadFloats,
   freeStep,
   randoms,
-  relativeError,
   seeded,
   stepShape,
   upload,
@@ -28,8 +28,6 @@ export interface RopeCase extends CacheShape {
 }
 
 const EPSILON = 1e-6;
-/** What the cache holds where nothing was written. */
-const UNTOUCHED = 7;
 
 /** RMS norm with a gain (or none), then rotation by position · theta^(−2i/D) of the pairs (i, i + D/2), in float64. */
 export function normAndTurn(x: ArrayLike<number>, gain: ArrayLike<number> | null, theta: number, position: number) {
@@ -55,8 +53,7 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
   const qkv = randoms(random, rows.length * width, 2);
   const gains = qkNorm ? [randoms(random, headDim, 1.5), randoms(random, headDim, 1.5)] : null;
   const pages = 1 + Math.max(...rows.map(({ kvSlot }) => Math.floor((kvSlot ?? 0) / PAGE_SIZE)));
-  const numbers = pages * PAGE_SIZE * kvHeads * headDim;
-  const untouched = stored(new Float32Array(numbers).fill(UNTOUCHED), precision);
+  const memory = { keys: new CacheMemory('keys', test, pages), values: new CacheMemory('values', test, pages) };
 
   const options = { heads, kvHeads, headDim, theta, maxContext, qkNormEpsilon: qkNorm ? EPSILON : null };
   const append = await RopeAppend.create(gpu, options, { weights: 'f32', kv: precision });
@@ -65,8 +62,8 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
   const buffers = {
     qkv: gpu.buffer('qkv', qkv.byteLength),
     q: gpu.buffer('q', rows.length * heads * headDim * 4),
-    keys: upload(gpu, 'keys', untouched),
-    values: upload(gpu, 'values', untouched),
+    keys: upload(gpu, 'keys', memory.keys.bytes),
+    values: upload(gpu, 'values', memory.values.bytes),
     ...(gains ? { qGain: upload(gpu, 'q gain', gains[0]!), kGain: upload(gpu, 'k gain', gains[1]!) } : {}),
   };
   const bound = append.bind(gpu, { ...buffers, step });
@@ -78,7 +75,7 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
     queue.writeBuffer(step.header, 0, new Uint32Array([to - from, 0, 0, 0, 0, 0, 0, 0]));
     queue.writeBuffer(buffers.qkv, 0, qkv, from * width, (to - from) * width);
     const costs = submit(gpu, (recorder) => bound.record(recorder, stepShape(to - from))).total();
-    const written = (to - from) * 2 * kvHeads * headDim * BYTES[precision];
+    const written = (to - from) * 2 * kvHeads * kvHeadBytes(headDim, precision);
     assert(costs.kvWrite.bytes === written, `${name}: declares ${costs.kvWrite.bytes} bytes written, not ${written}`);
     assert(costs.other.bytes > 0 && costs.other.flops > 0, `${name}: declares no cost`);
     return downloadFloats(gpu, buffers.q, (to - from) * heads * headDim);
@@ -86,11 +83,11 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
 
   try {
     const q = await run(0, rows.length);
-    const bytes = numbers * BYTES[precision];
-    const keys = loaded(await download(gpu, buffers.keys, bytes), precision);
-    const values = loaded(await download(gpu, buffers.values, bytes), precision);
-    const expectedKeys = new Float32Array(numbers).fill(UNTOUCHED);
-    const expectedValues = new Float32Array(numbers).fill(UNTOUCHED);
+    const untouched = { keys: memory.keys.bytes.slice(), values: memory.values.bytes.slice() };
+    const { length } = memory.keys.bytes;
+    memory.keys.bytes.set(new Uint8Array(await download(gpu, buffers.keys, length)));
+    memory.values.bytes.set(new Uint8Array(await download(gpu, buffers.values, length)));
+    const written = { keys: memory.keys.bytes.slice(), values: memory.values.bytes.slice() };
     for (const [row, { position, kvSlot }] of rows.entries()) {
       const head = (index: number) => qkv.subarray(row * width + index * headDim, row * width + (index + 1) * headDim);
       for (let h = 0; h < heads; h++) {
@@ -102,19 +99,33 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
       const [page, offset] = [Math.floor(kvSlot / PAGE_SIZE), kvSlot % PAGE_SIZE];
       for (let h = 0; h < kvHeads; h++) {
         const key = normAndTurn(head(heads + h), gains?.[1] ?? null, theta, position);
-        for (let i = 0; i < headDim; i++) {
-          expectedKeys[keyIndex(test, page, offset, h, i)] = key[i]!;
-          expectedValues[valueIndex(test, page, offset, h, i)] = head(heads + kvHeads + h)[i]!;
-        }
+        const place = [page, offset, h] as const;
+        assertStored(memory.keys.read(...place), key, precision, `${name}: key of position ${position}`);
+        const value = head(heads + kvHeads + h);
+        assertStored(memory.values.read(...place), value, precision, `${name}: value of position ${position}`);
+        memory.keys.erase(...place);
+        memory.values.erase(...place);
       }
     }
-    assertPlaces(keys, expectedKeys, precision, `${name}: keys`);
-    assertPlaces(values, expectedValues, precision, `${name}: values`);
+    // Without what the rows wrote, everything is as it was.
+    assert(
+      memory.keys.bytes.every((byte, i) => byte === untouched.keys[i]),
+      `${name}: another key was touched`,
+    );
+    assert(
+      memory.values.bytes.every((byte, i) => byte === untouched.values[i]),
+      `${name}: another value was touched`,
+    );
 
     const last = rows.length - 1;
     assertSameBits(await run(last, last + 1), q.subarray(last * heads * headDim), `${name}: a row alone`);
-    const again = loaded(await download(gpu, buffers.keys, bytes), precision);
-    assertSameBits(again, keys, `${name}: keys of a row written again`);
+    for (const kind of ['keys', 'values'] as const) {
+      const again = new Uint8Array(await download(gpu, buffers[kind], length));
+      assert(
+        again.every((byte, i) => byte === written[kind][i]),
+        `${name}: ${kind} of a row written again`,
+      );
+    }
   } finally {
     append.dispose();
     freeStep(gpu, step);
@@ -122,14 +133,23 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
   }
 }
 
-/** Near everywhere that was written, untouched elsewhere. */
-function assertPlaces(actual: Float32Array, expected: Float32Array, precision: string, what: string): void {
-  const error = relativeError(actual, expected);
-  assert(error < (precision === 'f16' ? 5e-4 : 2e-6), `${what}: relative error ${error}`);
+/** A head as it was read back, near what it should be: within rounding to the cache's precision. */
+function assertStored(
+  { numbers, scale }: { numbers: Float32Array; scale: number },
+  expected: ArrayLike<number>,
+  precision: KvPrecision,
+  what: string,
+): void {
+  const largest = Array.from(expected).reduce((top, x) => Math.max(top, Math.abs(x)), 0);
+  if (precision === 'int8') {
+    assert(Math.abs(scale / (largest / 127) - 1) < 3e-6, `${what}: scale ${scale}, not ${largest / 127}`);
+    assert(Math.max(...numbers.map(Math.abs)) > 126.9 * scale, `${what}: the largest code is not 127`);
+  }
+  // Half a step of the format, and what f32 arithmetic loses.
+  const step = precision === 'int8' ? largest / 127 : precision === 'f16' ? largest * 2 ** -10 : 0;
   for (let i = 0; i < expected.length; i++) {
-    const difference = Math.abs(actual[i]! - expected[i]!);
-    const allowed = expected[i] === UNTOUCHED ? 0 : precision === 'f16' ? 1e-2 : 3e-5;
-    assert(difference <= allowed, `${what}: ${actual[i]} at ${i}, not ${expected[i]}`);
+    const difference = Math.abs(numbers[i]! - expected[i]!);
+    assert(difference <= step / 2 + 3e-6 * largest, `${what}: ${numbers[i]} at ${i}, not ${expected[i]}`);
   }
 }
 
