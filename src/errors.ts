@@ -24,6 +24,8 @@ export type ReckonErrorCode =
   | 'lane-disposed'
   | 'bad-option'
   | 'bad-problem'
+  /** This engine lacks what was asked for; `details.feature` names it. */
+  | 'unsupported'
   | 'aborted'
   | 'internal';
 
@@ -55,6 +57,18 @@ export class ReckonError extends Error {
 export function isReckonError(error: unknown, code?: ReckonErrorCode): error is ReckonError {
   if (!(error instanceof Error) || !('code' in error) || error.name !== 'ReckonError') return false;
   return code === undefined || error.code === code;
+}
+
+/**
+ * The refusal of what an engine does not have.
+ * @param feature as the engine's `lacks` names it.
+ * @param what in words, behind "has no way of".
+ */
+export function unsupportedError(engine: string, feature: string, what: string): ReckonError {
+  return new ReckonError('unsupported', `${engine} has no way of ${what}.`, {
+    hint: "Leave it out, or load a model that Reckon's own decoder knows.",
+    details: { engine, feature },
+  });
 }
 
 /** The error for a run that its own `AbortSignal` ended. */

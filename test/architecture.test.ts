@@ -17,6 +17,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   model: 3,
   engine: 4,
   cost: 4,
+  backends: 5,
   catalogue: 5,
   tasks: 5,
   strategies: 5,

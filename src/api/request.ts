@@ -1,7 +1,7 @@
 /** From a request to what a strategy is given: everything checked, everything filled in. */
 import type { AccountedModel } from '../cost/account.ts';
 import type { Engine, Sampling } from '../engine/types.ts';
-import { checkNumber, ReckonError } from '../errors.ts';
+import { checkNumber, ReckonError, unsupportedError } from '../errors.ts';
 import { fits } from '../kv/index.ts';
 import {
   checkBudget,
@@ -103,9 +103,18 @@ export function contextOf(model: Reasoner, request: ReasonRequest): StrategyCont
     sampling: { ...model.sampling, ...sampling },
     ...limits,
     ...(problem ? { verify: verifierOf(problem) } : {}),
-    ...(budget === undefined ? {} : { budget: checkBudget(budget) }),
+    ...(budget === undefined ? {} : { budget: bindingBudget(engine, budget) }),
     ...(signal ? { signal } : {}),
   };
+}
+
+/** @throws ReckonError `bad-option`; `unsupported` for a limit on what the engine does not count: it would never bind. */
+function bindingBudget({ lacks, device }: Engine, budget: NonNullable<ReasonRequest['budget']>) {
+  const checked = checkBudget(budget);
+  if (lacks?.includes('costs') && (checked.eflops !== undefined || checked.bytes !== undefined)) {
+    throw unsupportedError(device.name, 'costs', 'counting FLOPs and bytes, which this budget limits');
+  }
+  return checked;
 }
 
 function limitsOf(

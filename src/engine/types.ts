@@ -109,7 +109,15 @@ export interface KvCapacity {
   readonly maxLanes: number;
 }
 
+/**
+ * What an engine may lack. `costs`: its ledger counts rows and draws, FLOPs and bytes are NaN. `policies`: lanes attend densely.
+ * `batching`: lanes take turns, so that many take as long as one after the other.
+ */
+export type EngineFeature = 'costs' | 'policies' | 'batching';
+
 export interface Engine {
+  /** Default: nothing. */
+  readonly lacks?: readonly EngineFeature[];
   open(): Lane;
   readonly device: DeviceProfile;
   readonly capacity: KvCapacity;
