@@ -1,10 +1,12 @@
 /** The question, the settings, and the one button. */
 import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { isReckonError } from '../../src/errors.ts';
 import { FREE, puzzleText, type Question, readQuestion, TOPICS, type TopicId, topicById } from '../puzzles.ts';
 import type { ModelState } from '../session.ts';
 import { BOUNDS, DEFAULTS, firstWrong, type Settings } from '../settings.ts';
 import type { RunPhase } from '../state.ts';
+import { suggest } from '../suggest.ts';
 import { LightElement } from './light-element.ts';
 import { settingsFields } from './settings-fields.ts';
 
@@ -24,6 +26,8 @@ export class PromptForm extends LightElement {
   @state() private text = puzzleText(this.topic, this.seed, this.difficulty);
   @state() private complaint: string | null = null;
   @state() private settings: Settings = DEFAULTS;
+  /** What the planner said last. */
+  @state() private advice: string | null = null;
 
   get #active(): boolean {
     return this.phase === 'running' || this.phase === 'stopping';
@@ -96,6 +100,25 @@ export class PromptForm extends LightElement {
     }
     this.onRun(question, this.settings);
   }
+
+  readonly #onChange = (patch: Partial<Settings>) => {
+    this.settings = { ...this.settings, ...patch };
+    this.advice = null;
+  };
+
+  readonly #onAdvise = () => {
+    if (this.model.phase !== 'ready') return;
+    const question = this.#judge();
+    if (!question) return;
+    try {
+      const { settings, reason } = suggest(question, this.settings, this.model.info);
+      this.settings = { ...this.settings, ...settings };
+      this.advice = reason;
+    } catch (error) {
+      if (!isReckonError(error)) throw error;
+      this.advice = error.message;
+    }
+  };
 
   protected override willUpdate(changed: PropertyValues<this>): void {
     // A short context takes less thinking than the default.
@@ -180,11 +203,9 @@ export class PromptForm extends LightElement {
           </p>
         </div>
         <div class="controls">
-          ${settingsFields(this.settings, !free, (patch) => {
-            this.settings = { ...this.settings, ...patch };
-          })}
-          ${this.#button()}
+          ${settingsFields(this.settings, !free, this.#onChange, this.#onAdvise)} ${this.#button()}
         </div>
+        <p class="hint advice" aria-live="polite" ?hidden=${!this.advice}>${this.advice}</p>
       </form>
     `;
   }

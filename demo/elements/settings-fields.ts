@@ -99,8 +99,9 @@ function choice<T extends string>(
 /**
  * The fields as a template.
  * @param verifiable whether answers can be checked; without that the verifier is no choice.
+ * @param advise asked for the best settings within the budget.
  */
-export function settingsFields(settings: Settings, verifiable: boolean, change: Change) {
+export function settingsFields(settings: Settings, verifiable: boolean, change: Change, advise: () => void) {
   const selectors = SELECTORS.filter(({ id }) => verifiable || id !== 'verifier');
   const hidden = [settings.budget.eflops, settings.budget.bytes].some((text) => text.trim() !== '');
   const shaped = settings.leastThinking !== 0 || settings.loop !== 'off';
@@ -120,6 +121,15 @@ export function settingsFields(settings: Settings, verifiable: boolean, change: 
         <span>Stop lanes early</span>
       </label>
       ${budgetField('tokens', settings, change)} ${budgetField('seconds', settings, change)}
+      <button
+        type="button"
+        class="button advise"
+        data-action="suggest"
+        title="Fills in how many lanes, and how long each may think, for the best expected accuracy within the budget."
+        @click=${advise}
+      >
+        Suggest lanes
+      </button>
       <details class="advanced">
         <summary>Advanced${hidden || shaped ? html` <span class="set">(in use)</span>` : nothing}</summary>
         <div class="settings">

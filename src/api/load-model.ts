@@ -173,16 +173,18 @@ function assemble(
   });
   const watch = calibration ? new StepWatch(engine, calibration) : null;
   const { temperature, topK, topP, minP, repetitionPenalty } = defaults;
+  const name = shortName(source.name);
+  const shape = shapeOf(config, name);
   const reasoner: Reasoner = {
     engine,
     dialect,
     sampling: { temperature, topK, topP, minP, repetitionPenalty },
-    accounted: { shape: shapeOf(config), precision, ...(calibration ? { intensity: calibration.intensity } : {}) },
+    accounted: { shape, precision, ...(calibration ? { intensity: calibration.intensity } : {}) },
     ...(watch ? { times: () => watch.times } : {}),
     prompt: (messages) => promptOf(messages, chat, tokenizer, dialect),
   };
   const info: Omit<ModelInfo, 'capacity'> = {
-    name: shortName(source.name),
+    name,
     architecture: config.architecture,
     parameters: parameterCount(config),
     weightBytes,
@@ -190,6 +192,7 @@ function assemble(
     vocabulary: config.vocabSize,
     layers: config.layers,
     maxContext: engine.capacity.maxContext,
+    shape,
     device: gpu.profile,
     ...(calibration ? { calibration } : {}),
   };

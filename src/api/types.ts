@@ -1,5 +1,6 @@
 /** The public face: load a model, reason with it. The same in a page, in a worker's client and in Node. */
 import type { DeviceCalibration } from '../cost/calibrate.ts';
+import type { ModelShape } from '../cost/shapes.ts';
 import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { KvPrecision, Precision } from '../kernels/precision.ts';
@@ -58,6 +59,8 @@ export interface ModelInfo {
   vocabulary: number;
   layers: number;
   maxContext: number;
+  /** The sizes that cost formulas and plans take (`reckon/cost`). */
+  shape: ModelShape;
   device: DeviceProfile;
   capacity: KvCapacity;
   /** What the device sustains, where it was measured. */

@@ -38,6 +38,22 @@ describe('the page', () => {
     expect(await page.$('.notice')).toBeNull();
   });
 
+  it('suggests lanes and lengths within a budget, and says why', async () => {
+    const { page } = open;
+    await page.$eval('input[name=tokens]', (input) => {
+      (input as HTMLInputElement).value = '300';
+      input.dispatchEvent(new Event('change', { bubbles: true }));
+    });
+    await page.click('[data-action=suggest]');
+    await page.waitForFunction(() => document.querySelector('.advice')?.textContent?.includes('expected'));
+    const [lanes, thinking] = await page.$$eval('input[name=lanes], input[name=thinking]', (inputs) =>
+      inputs.map((input) => Number((input as HTMLInputElement).value)),
+    );
+    expect(lanes! * thinking!).toBeLessThanOrEqual(300);
+    await open.screenshot('page-advice');
+    await driver.openReady(page, served.url);
+  });
+
   it('runs eight lanes that stream, are judged and are counted', async () => {
     const { page, screenshot } = open;
     await driver.pressRun(page);
