@@ -1,5 +1,6 @@
 /** `reckon`: what the page does, without a page. One command a file; results on stdout, everything else on stderr. */
 import { isReckonError } from '../errors.ts';
+import { corpus } from './corpus.ts';
 import { cost } from './cost.ts';
 import { device } from './device.ts';
 import { lab } from './lab.ts';
@@ -12,6 +13,7 @@ interface Command {
 }
 
 const commands: Readonly<Record<string, Command>> = {
+  corpus: { summary: 'write what the embedded models are trained on', run: corpus },
   cost: { summary: 'what a plan costs in computation and memory traffic', run: cost },
   device: { summary: 'show the GPU and measure what it sustains', run: device },
   lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },

@@ -1,9 +1,13 @@
 /** Countdown: make a target of given numbers, every number used exactly once. */
 import { checkNumber, ReckonError } from '../errors.ts';
 import { badProblem, type Likeness } from './bad-problem.ts';
+import { checkCountdown } from './countdown-check.ts';
+import { searchCountdown } from './countdown-search.ts';
 import { nearestTarget, type Operator, operate, solveCountdown } from './countdown-solver.ts';
+import { CountdownStates } from './countdown-states.ts';
 import { Random } from './random.ts';
-import type { Problem, Task, Verdict } from './types.ts';
+import type { Level, TracedTask } from './traced.ts';
+import type { Problem, Verdict } from './types.ts';
 
 export interface CountdownData {
   readonly numbers: readonly number[];
@@ -156,7 +160,17 @@ function verify(posed: Problem, answer: string): Verdict {
   return { correct: true, reason: `Every number is used once and the steps make ${target}.` };
 }
 
-export const countdown: Task = {
+/** Chances of moves at random from which on a puzzle is easy, and medium. */
+const EASY = 1 / 12;
+const MEDIUM = 1 / 30;
+
+function level({ data }: Problem): Level {
+  const { numbers, target } = data as CountdownData;
+  const chance = new CountdownStates(numbers, target).chance(numbers);
+  return chance >= EASY ? 'easy' : chance >= MEDIUM ? 'medium' : 'hard';
+}
+
+export const countdown: TracedTask = {
   id: ID,
   title: 'Countdown',
   description:
@@ -165,4 +179,17 @@ export const countdown: Task = {
   generate,
   parse,
   verify,
+  canonical({ data }) {
+    const { numbers, target } = data as CountdownData;
+    return `${[...numbers].sort((a, b) => a - b).join(' ')} -> ${target}`;
+  },
+  level,
+  trace({ data }, random, reconsidering = 'none') {
+    const { numbers, target } = data as CountdownData;
+    return searchCountdown(numbers, target, random, reconsidering);
+  },
+  check({ data }, lines) {
+    const { numbers, target } = data as CountdownData;
+    return checkCountdown(numbers, target, lines);
+  },
 };

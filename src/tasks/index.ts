@@ -1,7 +1,9 @@
 /** The tasks there are, by name, and the way from a typed puzzle to a problem. */
 import { isReckonError, ReckonError } from '../errors.ts';
 import { countdown } from './countdown.ts';
+import { islanders } from './islanders/task.ts';
 import { knights } from './knights.ts';
+import type { TracedTask } from './traced.ts';
 import type { Problem, Task } from './types.ts';
 
 export { type CountdownData, countdown } from './countdown.ts';
@@ -11,24 +13,42 @@ export { type KnightsData, type Statement, solveKnights } from './knights-logic.
 export { Random } from './random.ts';
 export type { Problem, Task, Verdict } from './types.ts';
 
-/** All tasks, in the order a person is offered them. */
+/** Tasks that a model at hand solves, in the order a person is offered them. */
 export const tasks: readonly Task[] = [countdown, knights];
 
+/** Tasks whose reasoning can be written out and checked: what the embedded family is trained on. */
+export const tracedTasks: readonly TracedTask[] = [countdown, islanders];
+
+/** All tasks there are. */
+const all: readonly Task[] = [...new Set([...tasks, ...tracedTasks])];
+
 /** Other names people use. */
-const ALIASES: Readonly<Record<string, string>> = { kk: 'knights', 'knights-and-knaves': 'knights' };
+const ALIASES: Readonly<Record<string, string>> = { 'knights-and-knaves': 'kk' };
+
+function find<T extends Task>(among: readonly T[], id: string): T {
+  const name = Object.hasOwn(ALIASES, id) ? ALIASES[id] : id;
+  const task = among.find((known) => known.id === name);
+  if (task) return task;
+  throw new ReckonError('bad-option', `There is no task ${JSON.stringify(id)}.`, {
+    hint: `Known tasks: ${among.map((known) => known.id).join(', ')}.`,
+    details: { id },
+  });
+}
 
 /**
- * The task of this name, or of a common abbreviation of it ("kk").
+ * The task of this name, or of a common form of it.
  * @throws ReckonError `bad-option` listing the names there are.
  */
 export function taskById(id: string): Task {
-  const name = Object.hasOwn(ALIASES, id) ? ALIASES[id] : id;
-  const task = tasks.find((known) => known.id === name);
-  if (task) return task;
-  throw new ReckonError('bad-option', `There is no task ${JSON.stringify(id)}.`, {
-    hint: `Known tasks: ${tasks.map((known) => known.id).join(', ')}.`,
-    details: { id },
-  });
+  return find(all, id);
+}
+
+/**
+ * The task of this name, if its reasoning can be written out.
+ * @throws ReckonError `bad-option` listing the names there are.
+ */
+export function tracedTaskById(id: string): TracedTask {
+  return find(tracedTasks, id);
 }
 
 /**
@@ -39,7 +59,7 @@ export function taskById(id: string): Task {
 export function problemFromText(text: string): Problem {
   let best: ReckonError | undefined;
   let likeness = 0;
-  for (const task of tasks) {
+  for (const task of all) {
     try {
       return task.parse(text);
     } catch (error) {

@@ -1,16 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { problemFromText, taskById, tasks } from '../../src/tasks/index.ts';
+import { problemFromText, taskById, tasks, tracedTaskById, tracedTasks } from '../../src/tasks/index.ts';
 
 describe('tasks', () => {
   it('finds every task by its id and lists them for an unknown one', () => {
     for (const task of tasks) expect(taskById(task.id)).toBe(task);
-    expect(taskById('kk').id).toBe('knights');
-    expect(() => taskById('chess')).toThrow(/no task "chess"\. Known tasks: countdown, knights\./);
+    for (const task of tracedTasks) expect(tracedTaskById(task.id)).toBe(task);
+    expect(taskById('knights-and-knaves').id).toBe('kk');
+    expect(() => taskById('chess')).toThrow(/no task "chess"\. Known tasks: countdown, knights, kk/);
+    expect(() => tracedTaskById('knights')).toThrow(/no task "knights"/);
   });
 
   it('tells which task a typed puzzle is of', () => {
     expect(problemFromText('3 5 7 -> 22').task).toBe('countdown');
     expect(problemFromText('A says B is a knave. B says A and B are different.').task).toBe('knights');
+    expect(problemFromText('Bob says Alice is a knave. Alice says Bob is a knave and Alice is a knave.').task).toBe(
+      'kk',
+    );
   });
 
   it.each([

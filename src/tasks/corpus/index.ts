@@ -1,0 +1,27 @@
+/** The corpus: what the embedded models read, write and are trained on. */
+export {
+  CHAT_TEMPLATE,
+  GRADE_QUESTION,
+  generationConfig,
+  LEVEL_QUESTION,
+  renderTurns,
+  SYSTEM_PROMPTS,
+  type Turn,
+  tokenizerConfig,
+  unfinished,
+} from './chat.ts';
+export {
+  type Example,
+  encodeExample,
+  makeExample,
+  renderExample,
+  SHARES,
+  type Shares,
+  STYLES,
+  type Style,
+  turnsOf,
+} from './example.ts';
+export { type CorpusItem, type CorpusOptions, corpusItem } from './generate.ts';
+export { defaultMix, drawCell, type MixCell, parseMix } from './mix.ts';
+export { drawProblem, drawSeed, isHeldOut, isHeldOutHash, problemHash } from './split.ts';
+export { encodeFamily, IM_END, SPECIALS, tokenizerJson, VOCABULARY } from './vocabulary.ts';

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  CHAT_TEMPLATE,
+  corpusItem,
+  defaultMix,
+  drawProblem,
+  encodeFamily,
+  isHeldOutHash,
+  parseMix,
+  problemHash,
+  renderExample,
+  SPECIALS,
+  tokenizerConfig,
+  tokenizerJson,
+  turnsOf,
+  VOCABULARY,
+} from '../../../src/tasks/corpus/index.ts';
+import { Random, tracedTaskById, tracedTasks } from '../../../src/tasks/index.ts';
+import {
+  type ChatTemplate,
+  loadChatTemplate,
+  loadTokenizer,
+  renderChat,
+  type Tokenizer,
+} from '../../../src/text/index.ts';
+
+const recipe = { seed: 7, mix: defaultMix(), context: 2048 };
+const COUNT = 150;
+const items = Array.from({ length: COUNT }, (_, i) => corpusItem(recipe, i));
+
+let tokenizer: Tokenizer;
+let chat: ChatTemplate;
+beforeAll(async () => {
+  const texts: Record<string, unknown> = {
+    'tokenizer.json': tokenizerJson(),
+    'tokenizer_config.json': tokenizerConfig(2048),
+  };
+  const files = { name: 'the family', text: async (path: string) => JSON.stringify(texts[path]) };
+  tokenizer = await loadTokenizer(files);
+  chat = await loadChatTemplate(files);
+});
+
+describe('the vocabulary', () => {
+  it('is small, without doubles, and keeps its first ids for ever', () => {
+    expect(VOCABULARY).toHaveLength(256);
+    expect(new Set(VOCABULARY).size).toBe(256);
+    expect(VOCABULARY.slice(0, 5)).toEqual([...SPECIALS]);
+    expect(VOCABULARY.indexOf('0')).toMatchInlineSnapshot(`22`);
+    expect(VOCABULARY.indexOf(' knight')).toMatchInlineSnapshot(`169`);
+  });
+
+  it('encodes as the published library does, and every ASCII text comes back', () => {
+    const word = fc.constantFrom(...VOCABULARY, 'unknown', ' knights', '  ', '12', '_', 'é', '\t', '<|im_', '|>');
+    fc.assert(
+      fc.property(fc.array(word), fc.string({ unit: 'grapheme-ascii' }), (words, text) => {
+        for (const one of [words.join(''), text]) {
+          expect(encodeFamily(one)).toEqual(tokenizer.encode(one));
+          if (/^[\n\x20-\x7e]*$/.test(one)) expect(tokenizer.decode(encodeFamily(one))).toBe(one);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('has a token for every word that is read or learnt', () => {
+    for (const { ids } of items) {
+      for (const id of ids) expect(VOCABULARY[id]).not.toMatch(/unused|endoftext/);
+    }
+    const letters = items.flatMap(({ example, ids }) =>
+      example.task === 'recall' ? [] : ids.map((id) => VOCABULARY[id]),
+    );
+    expect(letters.filter((token) => /^[A-Za-z]$/.test(token!))).toEqual([]);
+  });
+});
+
+describe('the corpus', () => {
+  it('reads as the chat template of the runtime renders it', () => {
+    expect(chat.source).toBe(CHAT_TEMPLATE);
+    for (const { example, ids } of items) {
+      const { read, learnt } = renderExample(example);
+      const options = example.thinking === null ? { enableThinking: false } : {};
+      expect(read).toBe(renderChat(chat, turnsOf(example), options));
+      expect(tokenizer.decode(ids)).toBe(read + learnt);
+      expect(tokenizer.encode(read + learnt)).toEqual([...ids]);
+    }
+  });
+
+  it('has the learnt part marked: all that the model says, but for steps that are wrong on purpose', () => {
+    for (const { example, ids, learnt } of items) {
+      const said = tokenizer.decode(ids.filter((_, i) => learnt[i]));
+      const { learnt: whole } = renderExample(example);
+      const lines = whole.split('\n').filter((_, i) => !example.unsound.includes(i));
+      expect(said).toBe(lines.join('\n'));
+      expect(learnt.at(-1)).toBe(true);
+    }
+    expect(items.some(({ example }) => example.unsound.length > 0)).toBe(true);
+  });
+
+  it('holds answers that verify, and grades that the checker gives', () => {
+    for (const { example } of items) {
+      const task = tracedTaskById(example.task);
+      const problem = task.parse(example.prompt);
+      if (example.graded) expect(example.answer).toBe(String(task.check(problem, example.graded).at(-1)?.score));
+      else if (example.style === 'judge') expect(example.answer).toBe(task.level(problem));
+      else expect(task.verify(problem, example.answer).correct).toBe(true);
+    }
+    for (const style of ['auto', 'full', 'pruned', 'grade', 'judge']) {
+      expect(items.some(({ example }) => example.style === style)).toBe(true);
+    }
+  });
+
+  it('never holds a problem kept for evaluation, by the hash of its own prompt', () => {
+    for (const { example } of items) {
+      const task = tracedTaskById(example.task);
+      const hash = problemHash(task, task.parse(example.prompt));
+      expect(hash).toBe(example.hash);
+      expect(isHeldOutHash(hash)).toBe(false);
+    }
+    // The other side exists, is as large as it should be, and is met by drawing.
+    for (const task of tracedTasks) {
+      const heldOut = Array.from({ length: 400 }, (_, seed) =>
+        isHeldOutHash(problemHash(task, task.generate(seed, task.difficulties[1]))),
+      ).filter(Boolean).length;
+      expect(heldOut).toBeGreaterThan(5);
+      expect(heldOut).toBeLessThan(60);
+      const drawn = drawProblem(task, task.difficulties[0] as number, Random.fromSeed(1), true);
+      expect(isHeldOutHash(problemHash(task, drawn))).toBe(true);
+    }
+  });
+
+  it('is the same for the same seed, example by example, wherever one starts', () => {
+    expect(corpusItem(recipe, 17)).toEqual(items[17]);
+    expect(corpusItem({ ...recipe, seed: 8 }, 17)).not.toEqual(items[17]);
+  });
+
+  it('is mixed as asked for', () => {
+    const mix = parseMix('kk:2-4=3,countdown:3');
+    expect(mix.map(({ task, difficulty, weight }) => [task.id, difficulty, weight])).toEqual([
+      ['kk', 2, 1],
+      ['kk', 3, 1],
+      ['kk', 4, 1],
+      ['countdown', 3, 1],
+    ]);
+    expect(() => parseMix('kk:9')).toThrow(/asks for nothing.*2, 3, 4/);
+    expect(() => parseMix('kk;3')).toThrow(/no part of a mix/);
+    expect(() => parseMix('chess')).toThrow(/no task "chess"/);
+  });
+});
