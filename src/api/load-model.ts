@@ -1,15 +1,13 @@
 /** Loads a model: configuration, tokenizer, weights straight to the GPU, kernels; then it is ready to reason. */
 import {
   type CheckpointSource,
-  type CheckpointTensors,
-  checkTensors,
   type GenerationDefaults,
   type ModelConfig,
+  openCheckpoint,
   parameterCount,
   readGenerationDefaults,
-  readModelConfig,
-  readTensorIndex,
   streamTensors,
+  type WeightIndex,
 } from '../checkpoint/index.ts';
 import type { DeviceCalibration } from '../cost/calibrate.ts';
 import { shapeOf } from '../cost/shapes.ts';
@@ -47,7 +45,7 @@ export interface LoadedModel extends Model {
 const WHAT = 'Loading the model';
 
 /**
- * Loads a checkpoint in Hugging Face layout from a base URL, from picked files, or (in Node) from a folder.
+ * Loads a checkpoint (safetensors, MLX, MLC or GGUF) from a base URL, from picked files, or (in Node) from a folder.
  * @throws ReckonError `bad-checkpoint`, `unknown-architecture`, `bad-tokenizer`, `network`, `no-webgpu`, `no-adapter`,
  *   `gpu-out-of-memory`, `limit-exceeded`, `over-capacity`, `bad-option`, `aborted`. Nothing stays allocated then.
  */
@@ -70,7 +68,7 @@ export async function loadFrom(source: CheckpointSource, options: LoadOptions = 
   try {
     let seen = { loaded: 0, total: 0 };
     const chunks = streamTensors(source, files.config, {
-      index: files.tensors,
+      index: files.weights,
       ...(signal ? { signal } : {}),
       onProgress: ({ loaded, total }) => {
         seen = { loaded, total };
@@ -131,16 +129,17 @@ interface Configuration {
   tokenizer: Tokenizer;
   chat: ChatTemplate;
   defaults: GenerationDefaults;
-  tensors: CheckpointTensors;
+  weights: WeightIndex;
 }
 
 /** Everything but the weights: what is wrong with a checkpoint shows before the GPU is opened. */
 async function readConfiguration(source: CheckpointSource, signal: AbortSignal | undefined): Promise<Configuration> {
   const read = signal ? { signal } : {};
   // Before the tokenizer, whose absence would hide that this is no checkpoint at all.
-  const config = await readModelConfig(source, read);
-  const [tokenizer, chat] = await Promise.all([loadTokenizer(source, read), loadChatTemplate(source, read)]);
-  const { vocabSize } = config.model;
+  const checkpoint = await openCheckpoint(source, read);
+  const { model, weights, text } = checkpoint;
+  const [tokenizer, chat] = await Promise.all([loadTokenizer(text, read), loadChatTemplate(text, read)]);
+  const { vocabSize } = model;
   if (tokenizer.vocabSize > vocabSize) {
     throw new ReckonError(
       'bad-tokenizer',
@@ -148,10 +147,8 @@ async function readConfiguration(source: CheckpointSource, signal: AbortSignal |
       { hint: 'Use the tokenizer.json that came with these weights.', details: { vocabSize } },
     );
   }
-  const defaults = await readGenerationDefaults(source, config, tokenizer, read);
-  const tensors = await readTensorIndex(source, read);
-  checkTensors(tensors.tensors, config.model);
-  return { config: config.model, tokenizer, chat, defaults, tensors };
+  const defaults = await readGenerationDefaults(text, checkpoint, tokenizer, read);
+  return { config: model, tokenizer, chat, defaults, weights };
 }
 
 function assemble(

@@ -53,6 +53,7 @@ export function filesSource(files: Iterable<File>): CheckpointSource {
       }
     },
     has: async (path) => byPath.has(checkPath(path)),
+    list: async () => [...byPath.keys()],
     size: async (path) => find(path).size,
     async open(path, options = {}) {
       throwIfAborted(options.signal, `Reading ${path}`);

@@ -9,6 +9,7 @@ export {
 } from './config.ts';
 export { filesSource } from './files-source.ts';
 export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
+export { type OpenCheckpoint, openCheckpoint, openWeights } from './open.ts';
 export {
   commonEncoding,
   dequantize,
@@ -28,5 +29,6 @@ export { type CheckpointTensors, readTensorIndex } from './shards.ts';
 export { type CheckpointSource, isMissingFile, type ReadOptions } from './source.ts';
 export { type LoadProgress, type StreamOptions, streamTensors, type TensorChunk } from './stream.ts';
 export { type SyntheticOptions, syntheticSource } from './synthetic.ts';
-export { checkTensors, type ExpectedTensor, expectedTensors, parameterCount } from './tensors.ts';
+export { type ExpectedTensor, expectedTensors, parameterCount } from './tensors.ts';
 export { type UrlSourceOptions, urlSource } from './url-source.ts';
+export type { CheckpointFormat, WeightIndex } from './weight-index.ts';

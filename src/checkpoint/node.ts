@@ -1,5 +1,5 @@
 /** A checkpoint in a folder. For Node entry points only: nothing that a browser loads imports this file. */
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ReckonError, throwIfAborted } from '../errors.ts';
 import { type CheckpointSource, checkPath, checkRange, emptyStream, missingFileError } from './source.ts';
@@ -49,6 +49,13 @@ export function directorySource(path: string): CheckpointSource {
         throw failed(file, cause);
       });
       return info?.isFile() ?? false;
+    },
+    list: async () => {
+      const entries = await readdir(root, { withFileTypes: true }).catch((cause) => {
+        if (isMissing(cause)) return [];
+        throw failed('.', cause);
+      });
+      return entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name);
     },
     size: sizeOf,
     async open(file, options = {}) {

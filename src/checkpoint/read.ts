@@ -21,7 +21,7 @@ export async function readModelConfig(
 
 /** As `parseGenerationDefaults`; a checkpoint without `generation_config.json` has none of its own. */
 export async function readGenerationDefaults(
-  source: CheckpointSource,
+  source: Pick<CheckpointSource, 'text'>,
   config: ConfigFile,
   tokenizer: { idOf(token: string): number | undefined },
   options: { signal?: AbortSignal } = {},

@@ -5,7 +5,7 @@
  */
 import { ReckonError } from '../errors.ts';
 import type { WeightDType } from '../numbers.ts';
-import { ByteReader } from './byte-reader.ts';
+import { readPart } from './read-part.ts';
 import type { CheckpointSource } from './source.ts';
 
 /** Bits of an element, by name in the format. */
@@ -223,26 +223,6 @@ export async function readHeader(
     json.set(rest, head.length - 8);
   }
   return parseHeader(json, file, fileBytes);
-}
-
-/** Bytes `start` to `end` of a file, or as many as there are. Grows with what arrives, not with what is claimed. */
-async function readPart(
-  source: CheckpointSource,
-  file: string,
-  start: number,
-  end: number,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const reader = new ByteReader(
-    await source.open(file, { start, end, ...(signal ? { signal } : {}) }),
-    `Reading ${file}`,
-    signal,
-  );
-  try {
-    return await reader.upTo(end - start);
-  } finally {
-    await reader.close();
-  }
 }
 
 /**

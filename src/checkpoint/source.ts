@@ -20,6 +20,8 @@ export interface CheckpointSource {
   /** The whole file as UTF-8 text. A file that is not there: an error for which `isMissingFile` holds. */
   text(path: string, options?: { signal?: AbortSignal }): Promise<string>;
   has(path: string): Promise<boolean>;
+  /** Paths of all its files, where the source can tell; those of one folder at least. */
+  list?(): Promise<readonly string[]>;
   /** Bytes in the file; `undefined` where the source cannot tell before reading. */
   size(path: string): Promise<number | undefined>;
   /**

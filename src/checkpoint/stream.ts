@@ -1,12 +1,14 @@
 /** Weights, streamed: one sequential read per file, in pieces that a GPU upload can take as they come. */
 import { checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
-import { WEIGHT_BYTES, type WeightDType } from '../numbers.ts';
+import type { WeightDType } from '../numbers.ts';
 import { ByteReader } from './byte-reader.ts';
 import type { ModelConfig } from './config.ts';
-import { quoted, type TensorInfo, weightDType } from './safetensors.ts';
-import { type CheckpointTensors, readTensorIndex } from './shards.ts';
+import { openWeights } from './open.ts';
+import type { WeightChunk } from './quantized.ts';
+import { quoted } from './safetensors.ts';
 import type { CheckpointSource } from './source.ts';
-import { checkTensors, expectedTensors } from './tensors.ts';
+import { type Codec, type Span, type StoredTensor, storedShape } from './stored.ts';
+import type { WeightIndex } from './weight-index.ts';
 
 /** A piece of a tensor of floats: whole rows where a row fits into a piece, otherwise whole elements. */
 export interface TensorChunk {
@@ -33,58 +35,84 @@ export interface LoadProgress {
 export interface StreamOptions {
   signal?: AbortSignal;
   onProgress?: (progress: LoadProgress) => void;
-  /** Most bytes in a piece. Default 4 MiB; at least 16. */
+  /** Most bytes in a piece as it is stored. Default 4 MiB; at least 16. A row that is longer is a piece all the same. */
   chunkBytes?: number;
-  /** The checkpoint's headers, where they have been read already. */
-  index?: CheckpointTensors;
+  /** Where the tensors are, where that is known already. */
+  index?: WeightIndex;
 }
 
-/** Bytes to read per piece: as many whole rows as fit, such that every piece begins at a multiple of 4 bytes. */
-function pieceBytes(tensor: TensorInfo, elementBytes: number, chunkBytes: number): number {
-  const rowElements = tensor.shape.slice(1).reduce((product, size) => product * size, 1);
-  const row = rowElements * elementBytes;
-  const unit = row % 4 === 0 ? row : row * 2;
-  return unit > 0 && unit <= chunkBytes ? chunkBytes - (chunkBytes % unit) : chunkBytes - (chunkBytes % 4);
+/** A tensor to read, under its Hugging Face name. */
+interface Wanted {
+  readonly name: string;
+  readonly stored: StoredTensor;
+  readonly main: Span;
+}
+
+/** What reading the pieces of a tensor needs to know of the read as a whole. */
+interface Reading {
+  readonly source: CheckpointSource;
+  readonly chunkBytes: number;
+  readonly fileBytes: number | undefined;
+  readonly what: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Bytes a piece: as many whole rows as fit, such that every piece begins at a multiple of 4 bytes, and no head is cut. */
+function pieceBytes({ main, stored }: Wanted, chunkBytes: number): number {
+  const row = (main.end - main.start) / stored.rows;
+  const least = row % 4 === 0 ? row : row % 2 === 0 ? row * 2 : row * 4;
+  const unit = stored.interleavedHead === null ? least : stored.interleavedHead * row;
+  if (unit <= chunkBytes) return chunkBytes - (chunkBytes % unit);
+  return stored.codec || stored.interleavedHead !== null ? unit : chunkBytes - (chunkBytes % 4);
 }
 
 /** Tensors of one file that lie close enough to be read in one go. */
-function runsOf(tensors: readonly TensorInfo[], maxGap: number): TensorInfo[][] {
-  const runs: TensorInfo[][] = [];
+function runsOf(tensors: readonly Wanted[], maxGap: number): Wanted[][] {
+  const runs: Wanted[][] = [];
   for (const tensor of tensors) {
     const run = runs.at(-1);
     const previous = run?.at(-1);
-    if (run && previous && tensor.start - previous.end <= maxGap) run.push(tensor);
+    if (run && previous && tensor.main.start - previous.main.end <= maxGap) run.push(tensor);
     else runs.push([tensor]);
   }
   return runs;
 }
 
+/** The model's tensors by the file that their elements or codes are in, each file's in file order. */
+function byFile(index: WeightIndex): Map<string, Wanted[]> {
+  const files = new Map<string, Wanted[]>(index.files.map(({ file }) => [file, []]));
+  for (const [name, stored] of index.tensors) {
+    const [main] = stored.spans;
+    if (main.end > main.start) files.get(main.file)?.push({ name, stored, main });
+  }
+  for (const tensors of files.values()) tensors.sort((a, b) => a.main.start - b.main.start);
+  return files;
+}
+
 /**
  * Streams the tensors that `config` asks for, in file order. Everything is checked before the first byte of weights is
- * read. Host memory: a piece and one chunk of the source's stream. Leaving the iteration cancels the read.
+ * read. Host memory: a piece, one chunk of the source's stream, and the scales of one matrix. Leaving the iteration cancels
+ * the read.
  * @throws ReckonError `bad-checkpoint` (also when the data end early), `network`, `aborted` (within a piece).
  */
 export async function* streamTensors(
   source: CheckpointSource,
   config: ModelConfig,
   options: StreamOptions = {},
-): AsyncGenerator<TensorChunk, void, undefined> {
+): AsyncGenerator<WeightChunk, void, undefined> {
   const { signal, onProgress } = options;
   const chunkBytes = checkNumber('chunkBytes', options.chunkBytes ?? 4 << 20, { min: 16, max: 1 << 30, integer: true });
   const what = `Loading ${source.name}`;
   throwIfAborted(signal, what);
-  const index = options.index ?? (await readTensorIndex(source, signal ? { signal } : {}));
+  const index = options.index ?? (await openWeights(source, config, signal ? { signal } : {}));
   throwIfAborted(signal, what);
-  checkTensors(index.tensors, config);
-  const wanted = new Set(expectedTensors(config).map(({ name }) => index.tensors.get(name)));
-  let total = 0;
-  for (const tensor of wanted) total += tensor ? tensor.end - tensor.start : 0;
 
   let loaded = 0;
-  for (const { file, tensors, fileBytes } of index.files) {
-    const needed = tensors.filter((tensor) => wanted.has(tensor) && tensor.end > tensor.start);
-    for (const run of runsOf(needed, chunkBytes)) {
-      const [start, end] = [run[0]!.start, run.at(-1)!.end];
+  for (const [file, wanted] of byFile(index)) {
+    const fileBytes = index.files.find((one) => one.file === file)?.fileBytes;
+    const reading = { source, chunkBytes, fileBytes, what, signal };
+    for (const run of runsOf(wanted, chunkBytes)) {
+      const [start, end] = [run[0]!.main.start, run.at(-1)!.main.end];
       const reader = new ByteReader(
         await source.open(file, { start, end, ...(signal ? { signal } : {}) }),
         what,
@@ -93,14 +121,14 @@ export async function* streamTensors(
       try {
         let position = start;
         for (const tensor of run) {
-          position += await reader.skip(tensor.start - position);
-          for await (const chunk of pieces(reader, tensor, { position, chunkBytes, fileBytes })) {
-            loaded += chunk.bytes.length;
-            onProgress?.({ loaded, total, file, tensor: tensor.name });
+          position += await reader.skip(tensor.main.start - position);
+          for await (const { chunk, bytes } of pieces(reader, tensor, position, reading)) {
+            loaded += bytes;
+            onProgress?.({ loaded, total: index.bytes, file, tensor: tensor.name });
             yield chunk;
             throwIfAborted(signal, what);
           }
-          position = tensor.end;
+          position = tensor.main.end;
         }
       } finally {
         await reader.close();
@@ -109,27 +137,98 @@ export async function* streamTensors(
   }
 }
 
-/** @param from.position Byte of the file that the reader is at: short of the tensor when the data have ended. */
+function endedEarly(span: Span, name: string, position: number, fileBytes: number | undefined): ReckonError {
+  const missingBytes = (fileBytes ?? span.end) - position;
+  return new ReckonError('bad-checkpoint', `${span.file} ended ${missingBytes} bytes early, in ${quoted(name)}.`, {
+    hint: `It should have ${fileBytes ?? `at least ${span.end}`} bytes: download it again.`,
+    details: { file: span.file, tensor: name, missingBytes, fileBytes },
+  });
+}
+
+/** Reads what goes with the codes of a matrix: all of it, since its rows are needed as the codes arrive. */
+async function readBeside({ stored, name }: Wanted, reading: Reading): Promise<Uint8Array<ArrayBuffer>[]> {
+  const { source, what, signal } = reading;
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for (const span of stored.spans.slice(1)) {
+    const { file, start, end } = span;
+    const reader = new ByteReader(await source.open(file, { start, end, ...(signal ? { signal } : {}) }), what, signal);
+    try {
+      const bytes = new Uint8Array(end - start);
+      const got = await reader.fill(bytes);
+      if (got < bytes.length) throw endedEarly(span, name, start + got, undefined);
+      parts.push(bytes);
+    } finally {
+      await reader.close();
+    }
+  }
+  return parts;
+}
+
+/**
+ * @param from Byte of the file that the reader is at: short of the tensor when the data have ended.
+ * @returns with each piece, the stored bytes that went into it.
+ */
 async function* pieces(
   reader: ByteReader,
-  tensor: TensorInfo,
-  from: { position: number; chunkBytes: number; fileBytes: number },
-): AsyncGenerator<TensorChunk, void, undefined> {
-  const { name, shape, file } = tensor;
-  const dtype = weightDType(tensor);
-  const size = tensor.end - tensor.start;
-  const step = pieceBytes(tensor, WEIGHT_BYTES[dtype], from.chunkBytes);
-  let position = from.position;
+  tensor: Wanted,
+  from: number,
+  reading: Reading,
+): AsyncGenerator<{ chunk: WeightChunk; bytes: number }, void, undefined> {
+  const { name, stored, main } = tensor;
+  const size = main.end - main.start;
+  const step = pieceBytes(tensor, reading.chunkBytes);
+  const beside = await readBeside(tensor, reading);
+  let position = from;
   for (let start = 0; start < size; start += step) {
     const bytes = new Uint8Array(Math.min(step, size - start));
-    if (position === tensor.start + start) position += await reader.fill(bytes);
-    if (position < tensor.start + start + bytes.length) {
-      const missingBytes = from.fileBytes - position;
-      throw new ReckonError('bad-checkpoint', `${file} ended ${missingBytes} bytes early, in ${quoted(name)}.`, {
-        hint: `It should have ${from.fileBytes} bytes: download it again.`,
-        details: { file, tensor: name, missingBytes, fileBytes: from.fileBytes },
+    if (position === main.start + start) position += await reader.fill(bytes);
+    if (position < main.start + start + bytes.length) throw endedEarly(main, name, position, reading.fileBytes);
+    if (stored.interleavedHead !== null) uninterleave(bytes, size / stored.rows, stored.interleavedHead);
+    const last = start + bytes.length === size;
+    if (stored.codec) {
+      const firstRow = (start / size) * stored.rows;
+      const rows = (bytes.length / size) * stored.rows;
+      const rest = beside.map((part) => {
+        const row = part.length / stored.rows;
+        return part.slice(firstRow * row, (firstRow + rows) * row);
       });
+      const chunk = decoded(tensor, stored.codec, [bytes, ...rest], { firstRow, rows, last });
+      yield { chunk, bytes: bytes.length + rest.reduce((sum, part) => sum + part.length, 0) };
+    } else {
+      const { encoding } = stored;
+      if (encoding.kind !== 'float')
+        throw new ReckonError('internal', `${name} has codes, but nothing to read them by.`);
+      const shape = storedShape(stored);
+      yield { chunk: { kind: 'float', name, dtype: encoding.dtype, shape, bytes, start, last }, bytes: bytes.length };
     }
-    yield { kind: 'float', name, dtype, shape, bytes, start, last: start + bytes.length === size };
+  }
+}
+
+function decoded(
+  { name, stored }: Wanted,
+  codec: Codec,
+  parts: readonly Uint8Array<ArrayBuffer>[],
+  at: { firstRow: number; rows: number; last: boolean },
+): WeightChunk {
+  const columns = stored.columns ?? 1;
+  return {
+    kind: 'quantized',
+    name,
+    encoding: codec.encoding,
+    shape: [stored.rows, columns],
+    ...at,
+    ...codec.decode(parts, at.rows, columns),
+  };
+}
+
+/** Puts the rows of each head back into two halves, in place. */
+function uninterleave(bytes: Uint8Array, rowBytes: number, headRows: number): void {
+  const headBytes = rowBytes * headRows;
+  for (let head = 0; head < bytes.length; head += headBytes) {
+    const rows = bytes.slice(head, head + headBytes);
+    for (let row = 0; row < headRows; row++) {
+      const to = (row % 2) * (headRows / 2) + (row >> 1);
+      bytes.set(rows.subarray(row * rowBytes, (row + 1) * rowBytes), head + to * rowBytes);
+    }
   }
 }

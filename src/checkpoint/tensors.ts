@@ -1,15 +1,11 @@
-/** Which tensors a config asks for, by their Hugging Face names, and whether a checkpoint has them. */
-import { ReckonError } from '../errors.ts';
+/** Which tensors a config asks for, by their Hugging Face names. */
 import { isMoeLayer, type ModelConfig } from './config.ts';
-import { quoted, type TensorInfo, weightDType } from './safetensors.ts';
 
 export interface ExpectedTensor {
   readonly name: string;
   /** Matrices are [outputs, inputs]. */
   readonly shape: readonly number[];
 }
-
-const NAMED_IN_MESSAGE = 5;
 
 /** All tensors of a model, embedding first, then layer by layer, final norm and head last. */
 export function expectedTensors(config: ModelConfig): ExpectedTensor[] {
@@ -60,38 +56,4 @@ export function parameterCount(config: ModelConfig): number {
     (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
     0,
   );
-}
-
-/**
- * Holds a checkpoint against its config. Tensors beyond those expected are ignored.
- * @throws ReckonError `bad-checkpoint` naming up to five tensors that are missing or misshapen, and how many more there are;
- *   or the first one whose type weights cannot have.
- */
-export function checkTensors(tensors: ReadonlyMap<string, TensorInfo>, config: ModelConfig): void {
-  const missing: string[] = [];
-  const wrong: string[] = [];
-  for (const { name, shape } of expectedTensors(config)) {
-    const tensor = tensors.get(name);
-    if (!tensor) missing.push(quoted(name));
-    else if (tensor.shape.length !== shape.length || shape.some((size, i) => tensor.shape[i] !== size)) {
-      wrong.push(`${quoted(name)} is [${tensor.shape.join(', ')}], should be [${shape.join(', ')}]`);
-    } else weightDType(tensor);
-  }
-  if (missing.length > 0) {
-    throw new ReckonError('bad-checkpoint', `The checkpoint lacks ${listed(missing)}.`, {
-      hint: 'config.json and the weights belong to different models, or a file is missing.',
-      details: { missing: missing.slice(0, NAMED_IN_MESSAGE), count: missing.length },
-    });
-  }
-  if (wrong.length > 0) {
-    throw new ReckonError('bad-checkpoint', `Tensors have the wrong shape: ${listed(wrong)}.`, {
-      hint: 'config.json and the weights belong to different models.',
-      details: { wrong: wrong.slice(0, NAMED_IN_MESSAGE), count: wrong.length },
-    });
-  }
-}
-
-function listed(items: readonly string[]): string {
-  const more = items.length - NAMED_IN_MESSAGE;
-  return items.slice(0, NAMED_IN_MESSAGE).join('; ') + (more > 0 ? `; and ${more} more` : '');
 }

@@ -1,6 +1,6 @@
 /** A decoder's weights in GPU memory, and where each tensor of a checkpoint goes. */
 import type { ModelConfig } from '../checkpoint/config.ts';
-import type { TensorChunk } from '../checkpoint/stream.ts';
+import type { WeightChunk } from '../checkpoint/quantized.ts';
 import { ReckonError } from '../errors.ts';
 import type { Gpu } from '../gpu/index.ts';
 import { packedBytes, packedColumns, WeightPacker } from '../kernels/pack.ts';
@@ -111,7 +111,7 @@ export async function uploadWeights(
   gpu: Gpu,
   config: ModelConfig,
   precision: Precision,
-  chunks: AsyncIterable<TensorChunk>,
+  chunks: AsyncIterable<WeightChunk>,
 ): Promise<Weights> {
   const { weights, destinations } = await gpu.guarded('the allocation of the weights', () =>
     allocateWeights(gpu, config, precision),
@@ -122,6 +122,9 @@ export async function uploadWeights(
     for await (const chunk of chunks) {
       const place = destinations.get(chunk.name);
       if (!place) throw new ReckonError('internal', `There is no place for the tensor ${chunk.name}.`);
+      if (chunk.kind === 'quantized') {
+        throw new ReckonError('bad-checkpoint', `The weights ${chunk.name} are quantised, which is not supported yet.`);
+      }
       const offset = chunk.start / (chunk.dtype === 'F32' ? 4 : 2);
       if (place.kind === 'vector') packer.writeVector(place.buffer, chunk.dtype, chunk.bytes, place.first + offset);
       else {

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  checkTensors,
   expectedTensors,
   MODEL_SHAPES,
+  type ModelConfig,
   modelConfigJson,
   modelShape,
+  openWeights,
   parameterCount,
   parseGenerationDefaults,
   parseModelConfig,
   readTensorIndex,
-  type TensorInfo,
 } from '../../src/checkpoint/index.ts';
 import { isReckonError } from '../../src/errors.ts';
-import { errorOf, protoSource } from '../support/checkpoint.ts';
+import { errorOf, memorySource, protoSource, safetensorsFile } from '../support/checkpoint.ts';
 
 const proto = modelConfigJson(MODEL_SHAPES.proto);
 const noTokens = { idOf: () => undefined };
@@ -212,10 +212,10 @@ describe('parseGenerationDefaults', () => {
 
 describe('expected tensors', () => {
   it('are those of the embedded checkpoint, and count its parameters', async () => {
-    const { tensors } = await readTensorIndex(protoSource());
-    const expected = expectedTensors(MODEL_SHAPES.proto);
-    expect(new Set(expected.map(({ name }) => name))).toEqual(new Set(tensors.keys()));
-    checkTensors(tensors, MODEL_SHAPES.proto);
+    const { tensors } = await openWeights(protoSource(), MODEL_SHAPES.proto);
+    const header = await readTensorIndex(protoSource());
+    expect(new Set(tensors.keys())).toEqual(new Set(header.tensors.keys()));
+    expect([...tensors.keys()]).toEqual(expectedTensors(MODEL_SHAPES.proto).map(({ name }) => name));
     expect(parameterCount(MODEL_SHAPES.proto)).toBe(798_336);
     // The published sizes: 0.6B and 1.7B.
     expect(parameterCount(modelShape('qwen3-0.6b'))).toBe(596_049_920);
@@ -223,17 +223,22 @@ describe('expected tensors', () => {
   });
 
   it('names up to five that are missing or misshapen', async () => {
-    const { tensors } = await readTensorIndex(protoSource());
-    const bigger = { ...MODEL_SHAPES.proto, layers: 5 };
-    const missing = await errorOf(() => checkTensors(tensors, bigger));
+    const against = (change: Partial<ModelConfig>) =>
+      errorOf(() => openWeights(protoSource(), { ...MODEL_SHAPES.proto, ...change }));
+    const missing = await against({ layers: 5 });
     expect(missing.message).toMatch(/lacks "model.layers.4.input_layernorm.weight"; .*; and 6 more/);
-    const wrong = await errorOf(() => checkTensors(tensors, { ...MODEL_SHAPES.proto, vocabSize: 81 }));
+    const wrong = await against({ vocabSize: 81 });
     expect(wrong.message).toMatch(/"model.embed_tokens.weight" is \[80, 128\], should be \[81, 128\]/);
-    const untied = await errorOf(() => checkTensors(tensors, { ...MODEL_SHAPES.proto, tiedEmbeddings: false }));
+    const untied = await against({ tiedEmbeddings: false });
     expect(untied.message).toMatch(/lacks "lm_head.weight"\./);
-    const entries = [...tensors].map(([name, info]): [string, TensorInfo] => [name, { ...info, dtype: 'I8' }]);
-    expect(() => checkTensors(new Map(entries), MODEL_SHAPES.proto)).toThrow(/stored as I8/);
-    for (const error of [missing, wrong, untied]) expect(isReckonError(error, 'bad-checkpoint')).toBe(true);
+    const bytes = safetensorsFile(
+      { 'model.embed_tokens.weight': { dtype: 'I8', shape: [8], data_offsets: [0, 8] } },
+      8,
+    );
+    const source = memorySource({ 'model.safetensors': bytes });
+    const integers = await errorOf(() => openWeights(source, MODEL_SHAPES.proto));
+    expect(integers.message).toMatch(/stored as I8/);
+    for (const error of [missing, wrong, untied, integers]) expect(isReckonError(error, 'bad-checkpoint')).toBe(true);
   });
 });
 

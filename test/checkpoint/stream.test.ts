@@ -20,7 +20,7 @@ async function wholeFile(): Promise<Uint8Array> {
 
 async function collect(source: CheckpointSource, options: Parameters<typeof streamTensors>[2] = {}, shape = config) {
   const chunks: TensorChunk[] = [];
-  for await (const chunk of streamTensors(source, shape, options)) chunks.push(chunk);
+  for await (const chunk of streamTensors(source, shape, options)) if (chunk.kind === 'float') chunks.push(chunk);
   return chunks;
 }
 

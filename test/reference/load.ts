@@ -1,7 +1,7 @@
 /** Reference decoders of checkpoints, and of random weights. */
 
 import type { CheckpointSource } from '../../src/checkpoint/index.ts';
-import { parseModelConfig, streamTensors } from '../../src/checkpoint/index.ts';
+import { dequantize, openCheckpoint, streamTensors } from '../../src/checkpoint/index.ts';
 import { decodeWeights } from '../../src/numbers.ts';
 import { type ReferenceConfig, ReferenceDecoder, type ReferenceWeights, referenceShapes } from './decoder.ts';
 
@@ -10,13 +10,15 @@ export async function loadReference(
   source: CheckpointSource,
   stored?: ReferenceConfig['stored'],
 ): Promise<ReferenceDecoder> {
-  const config = parseModelConfig(await source.text('config.json'));
+  const { model: config, weights: index } = await openCheckpoint(source);
   const weights: ReferenceWeights = new Map();
-  for await (const { name, dtype, shape, bytes, start } of streamTensors(source, config)) {
+  for await (const chunk of streamTensors(source, config, { index })) {
+    const { name, shape } = chunk;
     const size = shape.reduce((a, b) => a * b, 1);
     const tensor = weights.get(name) ?? { shape: [...shape], data: new Float64Array(size) };
     weights.set(name, tensor);
-    tensor.data.set(decodeWeights(bytes, dtype), dtype === 'F32' ? start / 4 : start / 2);
+    if (chunk.kind === 'quantized') tensor.data.set(dequantize(chunk), chunk.firstRow * chunk.shape[1]);
+    else tensor.data.set(decodeWeights(chunk.bytes, chunk.dtype), chunk.start / (chunk.dtype === 'F32' ? 4 : 2));
   }
   return new ReferenceDecoder({ ...config, ...(stored ? { stored } : {}) }, weights);
 }
