@@ -20,6 +20,18 @@ export interface DeviceCalibration {
   readonly seconds: number;
 }
 
+/** A calibration and how many starts it is the best of. */
+export interface KeptCalibration {
+  readonly calibration: DeviceCalibration;
+  readonly starts: number;
+}
+
+/** Where calibrations are kept. Losing one costs a second of measuring: stores may fail, callers do not. */
+export interface CalibrationStore {
+  get(key: string): Promise<KeptCalibration | undefined>;
+  set(key: string, kept: KeptCalibration): Promise<void>;
+}
+
 /** A measurement is trusted when one timed submission lasts this long, seconds. */
 const ENOUGH = { gpu: 0.02, software: 0.08 };
 const REPEATS = 3;
@@ -47,6 +59,20 @@ export async function calibrate(gpu: Gpu): Promise<DeviceCalibration> {
     dispatchSeconds,
     intensity: flops32 / bandwidth,
     seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** Of two measurements of one device the better figures: other work only ever slows a device down. */
+export function bestCalibration(a: DeviceCalibration, b: DeviceCalibration): DeviceCalibration {
+  const flops32 = Math.max(a.flops32, b.flops32);
+  const bandwidth = Math.max(a.bandwidth, b.bandwidth);
+  return {
+    flops32,
+    flops16: a.flops16 === null || b.flops16 === null ? (a.flops16 ?? b.flops16) : Math.max(a.flops16, b.flops16),
+    bandwidth,
+    dispatchSeconds: Math.min(a.dispatchSeconds, b.dispatchSeconds),
+    intensity: flops32 / bandwidth,
+    seconds: b.seconds,
   };
 }
 

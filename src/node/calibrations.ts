@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { DeviceCalibration } from '../cost/calibrate.ts';
+import type { CalibrationStore, KeptCalibration } from '../cost/calibrate.ts';
 
 /** `$XDG_CACHE_HOME/reckon/devices.json`, or below `~/.cache`. */
 function cacheFile(): string {
@@ -10,23 +10,20 @@ function cacheFile(): string {
 }
 
 /** A store of calibrations by key. A damaged file is treated as empty. */
-export function fileStore(path = cacheFile()): {
-  get(key: string): Promise<DeviceCalibration | undefined>;
-  set(key: string, calibration: DeviceCalibration): Promise<void>;
-} {
-  const read = async (): Promise<Record<string, DeviceCalibration>> => {
+export function fileStore(path = cacheFile()): CalibrationStore {
+  const read = async (): Promise<Record<string, KeptCalibration>> => {
     try {
-      return JSON.parse(await readFile(path, 'utf8')) as Record<string, DeviceCalibration>;
+      return JSON.parse(await readFile(path, 'utf8')) as Record<string, KeptCalibration>;
     } catch {
       return {};
     }
   };
   return {
     get: async (key) => (await read())[key],
-    set: async (key, calibration) => {
+    set: async (key, kept) => {
       const all = await read();
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, `${JSON.stringify({ ...all, [key]: calibration }, null, 2)}\n`);
+      await writeFile(path, `${JSON.stringify({ ...all, [key]: kept }, null, 2)}\n`);
     },
   };
 }
