@@ -45,6 +45,7 @@ const WHAT: Partial<Record<ReckonErrorCode, string>> = {
   'limit-exceeded': 'The run is larger than this graphics processor allows.',
   'bad-option': 'A setting is out of range.',
   'bad-problem': 'The puzzle cannot be posed.',
+  'bad-journal': 'What was saved of a chain of thought cannot be taken up again.',
 };
 
 const REMEDY: Partial<Record<ReckonErrorCode, string>> = {

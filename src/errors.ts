@@ -24,6 +24,8 @@ export type ReckonErrorCode =
   | 'lane-disposed'
   | 'bad-option'
   | 'bad-problem'
+  /** A lane's journal that is damaged, or of another model, revision or precision. */
+  | 'bad-journal'
   /** This engine lacks what was asked for; `details.feature` names it. */
   | 'unsupported'
   | 'aborted'

@@ -37,6 +37,7 @@ export type {
   Generation,
   KvCapacity,
   Lane,
+  LaneJournal,
   Ledger,
   LedgerSnapshot,
   Sampling,

@@ -166,7 +166,12 @@ function assemble(
     decoder,
     codec: textCodec(tokenizer, dialect),
     stopTokens: defaults.stopTokens,
-    cacheKey: [source.name, source.revision ?? '', precision.weights, precision.kv].join('\n'),
+    identity: {
+      model: source.name,
+      revision: source.revision ?? '',
+      weights: precision.weights,
+      kv: precision.kv,
+    },
   });
   const watch = calibration ? new StepWatch(engine, calibration) : null;
   const { temperature, topK, topP, minP, repetitionPenalty } = defaults;

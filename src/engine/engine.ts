@@ -5,6 +5,7 @@ import { PAGE_SIZE } from '../kernels/step.ts';
 import { admit, LanePages, PagePool, PrefixCache } from '../kv/index.ts';
 import type { Decoder } from '../model/decoder.ts';
 import type { TextSink } from './generate-task.ts';
+import { type EngineIdentity, type LaneJournal, readJournal, writeJournal } from './journal.ts';
 import { GpuLane } from './lane.ts';
 import { RunningLedger } from './lane-ledger.ts';
 import { Pages } from './pages.ts';
@@ -12,7 +13,7 @@ import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import type { StepRecord } from './stepper.ts';
 import type { Task } from './task.ts';
-import type { Engine, KvCapacity, Lane, Ledger, TokenIds } from './types.ts';
+import type { AttentionPolicy, Engine, KvCapacity, Lane, Ledger, TokenIds } from './types.ts';
 
 /** Text of the loaded model, as far as the engine needs it. */
 export interface TextCodec {
@@ -28,8 +29,8 @@ export interface EngineParts {
   codec: TextCodec;
   /** Ends a generation that names no stop tokens of its own. */
   stopTokens: readonly number[];
-  /** Names what cached prefixes are valid for: model, revision, precisions. */
-  cacheKey: string;
+  /** What cached prefixes and journals are valid for: model, revision, precisions. */
+  identity: EngineIdentity;
 }
 
 export class GpuEngine implements Engine {
@@ -44,18 +45,20 @@ export class GpuEngine implements Engine {
   readonly #scheduler: Scheduler;
   readonly #sequences = new Set<Sequence>();
   readonly #ledger = new RunningLedger();
+  readonly #identity: EngineIdentity;
   #nextId = 0;
   #disposed = false;
 
-  constructor({ gpu, decoder, codec, stopTokens, cacheKey }: EngineParts) {
+  constructor({ gpu, decoder, codec, stopTokens, identity }: EngineParts) {
     this.#gpu = gpu;
     this.#decoder = decoder;
     this.#codec = codec;
+    this.#identity = identity;
     this.device = gpu.profile;
     this.vocabulary = decoder.config.vocabSize;
     this.stopTokens = new Set(stopTokens);
     this.#pool = new PagePool(decoder.totalPages, PAGE_SIZE);
-    this.#prefix = new PrefixCache(this.#pool, cacheKey);
+    this.#prefix = new PrefixCache(this.#pool, JSON.stringify(identity));
     const pages = new Pages(this.#pool, this.#prefix, this.#sequences);
     this.#scheduler = new Scheduler(gpu, decoder, pages, this.#ledger);
   }
@@ -85,6 +88,16 @@ export class GpuEngine implements Engine {
     const sequence = new Sequence(this.#nextId++, [], 0, new LanePages(this.#pool));
     this.#sequences.add(sequence);
     return new GpuLane(this, sequence);
+  }
+
+  restore(journal: LaneJournal): Lane {
+    this.#gpu.throwIfFailed();
+    const { maxContext } = this.capacity;
+    const state = readJournal(journal, this.#identity, { vocabulary: this.vocabulary, maxContext });
+    const sequence = new Sequence(this.#nextId++, [...state.tokens], state.given, new LanePages(this.#pool));
+    this.#sequences.add(sequence);
+    this.reusePrefix(sequence);
+    return new GpuLane(this, sequence, state.attention);
   }
 
   admit(plan: { lanes: number; shared: number; length: number }): void {
@@ -133,6 +146,11 @@ export class GpuEngine implements Engine {
     const copy = new Sequence(this.#nextId++, [...sequence.tokens], sequence.given, sequence.pages.fork(), ledger);
     this.#sequences.add(copy);
     return copy;
+  }
+
+  /** A lane's journal. */
+  save({ tokens, given }: Sequence, attention: AttentionPolicy): LaneJournal {
+    return writeJournal(this.#identity, { tokens, given, attention });
   }
 
   close(sequence: Sequence): void {

@@ -11,6 +11,7 @@ import type {
   GenerateOptions,
   Generation,
   Lane,
+  LaneJournal,
   Ledger,
   TokenEvent,
   TokenIds,
@@ -19,11 +20,12 @@ import type {
 export class GpuLane implements Lane {
   readonly #engine: GpuEngine;
   readonly #sequence: Sequence;
-  attention: AttentionPolicy = { kind: 'dense' };
+  attention: AttentionPolicy;
 
-  constructor(engine: GpuEngine, sequence: Sequence) {
+  constructor(engine: GpuEngine, sequence: Sequence, attention: AttentionPolicy = { kind: 'dense' }) {
     this.#engine = engine;
     this.#sequence = sequence;
+    this.attention = attention;
   }
 
   get id(): number {
@@ -139,6 +141,11 @@ export class GpuLane implements Lane {
     sequence.tokens.length = length;
     sequence.given = Math.min(sequence.given, length);
     if (sequence.pages.length > length) sequence.pages.truncate(length);
+  }
+
+  save(): LaneJournal {
+    if (this.#sequence.disposed) this.#ready('save');
+    return this.#engine.save(this.#sequence, this.attention);
   }
 
   dispose(): void {

@@ -4,8 +4,9 @@
  */
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { CostByClass } from '../ledger/cost.ts';
+import type { LaneJournal } from './journal.ts';
 
-export type { DeviceProfile };
+export type { DeviceProfile, LaneJournal };
 
 export type TokenIds = readonly number[] | Uint32Array;
 
@@ -94,6 +95,8 @@ export interface Lane {
   fork(count: number): Lane[];
   /** Forgets the tokens from `length` on and frees their pages. */
   truncate(length: number): void;
+  /** The lane as plain data, for `Engine.restore`; also while it works (with the tokens it holds by then) or after a failure. */
+  save(): LaneJournal;
   dispose(): void;
 }
 
@@ -119,6 +122,12 @@ export interface Engine {
   /** Default: nothing. */
   readonly lacks?: readonly EngineFeature[];
   open(): Lane;
+  /**
+   * A lane as it was saved, by this engine or another of the same model. Its KV is computed when it is needed; then it goes on as
+   * the saved one would have, bit for bit.
+   * @throws ReckonError `bad-journal`, `over-capacity`
+   */
+  restore(journal: LaneJournal): Lane;
   readonly device: DeviceProfile;
   readonly capacity: KvCapacity;
   readonly ledger: Ledger;

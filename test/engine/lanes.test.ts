@@ -10,7 +10,7 @@ type Action =
   | { kind: 'fork'; lane: number; count: number }
   | { kind: 'truncate'; lane: number; part: number }
   | { kind: 'score' | 'choose'; lane: number; seed: number }
-  | { kind: 'dispose'; lane: number }
+  | { kind: 'dispose' | 'restore'; lane: number }
   | { kind: 'open' };
 
 const lane = fc.nat(7);
@@ -39,7 +39,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('score' as const, 'choose' as const), lane, seed }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('dispose' as const), lane }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('dispose' as const, 'restore' as const), lane }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('open' as const) }) },
 );
 /** Groups run at the same time, each lane at most once in a group. */
@@ -78,6 +78,10 @@ class Histories {
         if (one.kind === 'dispose') {
           host.lane.dispose();
           hosts.splice(hosts.indexOf(host), 1);
+        } else if (one.kind === 'restore') {
+          const saved = host.lane.save();
+          host.lane.dispose();
+          host.lane = engine.restore(JSON.parse(JSON.stringify(saved)));
         } else if (one.kind === 'fork') {
           const count = Math.min(one.count, MOST_LANES - hosts.length);
           for (const fork of host.lane.fork(count)) hosts.push({ lane: fork, tokens: [...host.tokens] });

@@ -83,7 +83,8 @@ export async function openRig(config: ModelConfig = TINY, options: RigOptions = 
       kvBytes: 64 * 2 ** 20,
       ...sizes,
     });
-    const engine = new GpuEngine({ gpu, decoder, codec, stopTokens, cacheKey: `rig ${seed}` });
+    const identity = { model: `rig ${seed}`, ...precisions };
+    const engine = new GpuEngine({ gpu, decoder, codec, stopTokens, identity });
     return {
       gpu,
       decoder,

@@ -3,6 +3,8 @@
  * GPU. A second implementation of `Engine` and `Lane`, slow but true: strategies are tested on it, and other engines can be
  * held against it.
  */
+
+import { readJournal, writeJournal } from '../../src/engine/journal.ts';
 import type {
   DeviceProfile,
   Engine,
@@ -11,6 +13,7 @@ import type {
   Generation,
   KvCapacity,
   Lane,
+  LaneJournal,
   Ledger,
   LedgerSnapshot,
   TokenEvent,
@@ -86,6 +89,8 @@ class StopText {
   }
 }
 
+const IDENTITY = { model: 'float64 reference' };
+
 class ReferenceLane implements Lane {
   readonly id: number;
   readonly ledger = new RowLedger();
@@ -99,11 +104,11 @@ class ReferenceLane implements Lane {
   #busy = false;
   #disposed = false;
 
-  constructor(engine: ReferenceEngine, from?: ReferenceLane) {
+  constructor(engine: ReferenceEngine, from?: ReferenceLane, tokens: readonly number[] = []) {
     this.#engine = engine;
     this.id = engine.nextId++;
     this.#session = from ? from.#session.clone() : engine.options.decoder.session();
-    this.#tokens = from ? [...from.#tokens] : [];
+    this.#tokens = from ? [...from.#tokens] : [...tokens];
     this.#read = from ? from.#read : 0;
     this.#logits = from ? from.#logits : null;
     engine.lanes.add(this);
@@ -178,6 +183,11 @@ class ReferenceLane implements Lane {
     const { maxContext } = this.#engine.capacity;
     if (this.length + more <= maxContext) return;
     throw new ReckonError('over-capacity', `Lane ${this.id} would hold ${this.length + more} of ${maxContext} tokens.`);
+  }
+
+  save(): LaneJournal {
+    this.#alive();
+    return writeJournal(IDENTITY, { tokens: this.#tokens, given: 0, attention: this.attention });
   }
 
   async append(input: TokenIds | string): Promise<void> {
@@ -334,6 +344,12 @@ export class ReferenceEngine implements Engine {
 
   open(): Lane {
     return new ReferenceLane(this);
+  }
+
+  restore(journal: LaneJournal): Lane {
+    const { decoder, maxContext } = this.options;
+    const { tokens } = readJournal(journal, IDENTITY, { vocabulary: decoder.config.vocabSize, maxContext });
+    return new ReferenceLane(this, undefined, tokens);
   }
 
   encode(text: string): number[] {

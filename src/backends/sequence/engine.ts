@@ -3,6 +3,7 @@
  * one lane after the other, and a fork computes what it shares anew. What such an engine cannot do it refuses by name.
  */
 import type { TextCodec } from '../../engine/engine.ts';
+import { type EngineIdentity, type LaneJournal, readJournal, writeJournal } from '../../engine/journal.ts';
 import type {
   AttentionPolicy,
   DeviceProfile,
@@ -51,6 +52,10 @@ export class SequenceEngine implements Engine {
     this.#sequence = new Sequence(driver);
   }
 
+  get #identity(): EngineIdentity {
+    return { backend: this.#driver.name };
+  }
+
   get vocabulary(): number {
     return this.#driver.vocabulary;
   }
@@ -69,6 +74,14 @@ export class SequenceEngine implements Engine {
     const lane = new SequenceLane(this, this.#nextId++, tokens);
     this.#lanes.add(lane);
     return lane;
+  }
+
+  restore(journal: LaneJournal): SequenceLane {
+    const { vocabulary } = this;
+    const { maxContext } = this.#driver;
+    const { tokens, attention } = readJournal(journal, this.#identity, { vocabulary, maxContext });
+    this.checkPolicy(attention);
+    return this.open(tokens);
   }
 
   admit(plan: { lanes: number; shared: number; length: number }): void {
@@ -92,6 +105,10 @@ export class SequenceEngine implements Engine {
   }
 
   // What lanes need of the engine.
+
+  save(tokens: readonly number[], attention: AttentionPolicy): LaneJournal {
+    return writeJournal(this.#identity, { tokens, given: 0, attention });
+  }
 
   close(lane: SequenceLane): void {
     this.#lanes.delete(lane);

@@ -5,6 +5,7 @@ import type {
   GenerateOptions,
   Generation,
   Lane,
+  LaneJournal,
   TokenEvent,
   TokenIds,
 } from '../../engine/types.ts';
@@ -133,6 +134,10 @@ export class SequenceLane implements Lane {
   truncate(length: number): void {
     this.#ready('truncate');
     this.#tokens.length = checkNumber('truncate length', length, { min: 0, max: this.length, integer: true });
+  }
+
+  save(): LaneJournal {
+    return this.#engine.save(this.#tokens, this.attention);
   }
 
   dispose(): void {

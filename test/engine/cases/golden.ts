@@ -41,7 +41,7 @@ async function load(
   const sizes = { maxLanes: 8, maxContext: 512, kvBytes: 32 * 2 ** 20, ...serial };
   const decoder = await Decoder.create(gpu, config, weights, precisions, sizes);
   const codec = { encode: () => [], decode: () => '', sink: () => silent };
-  return { decoder, engine: new GpuEngine({ gpu, decoder, codec, stopTokens: [0, 2], cacheKey: 'golden' }) };
+  return { decoder, engine: new GpuEngine({ gpu, decoder, codec, stopTokens: [0, 2], identity: {} }) };
 }
 
 /** Loads the model on `gpu` (which is closed at the end) and runs the cases: logits alone, continuations as one batch. */
