@@ -6,6 +6,7 @@ import { device } from './device.ts';
 import { lab } from './lab.ts';
 import { plan } from './plan.ts';
 import { solve } from './solve.ts';
+import { verify } from './verify.ts';
 
 interface Command {
   readonly summary: string;
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },
   plan: { summary: 'the best model, number of chains and length within a budget', run: plan },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
+  verify: { summary: 'the tasks over a pipe: problems and verdicts for a trainer', run: verify },
 };
 
 function usage(): string {
