@@ -1,8 +1,10 @@
 /** The tasks there are, by name, and the way from a typed puzzle to a problem. */
 import { isReckonError, ReckonError } from '../errors.ts';
+import { arithmetic } from './arithmetic/task.ts';
 import { countdown } from './countdown.ts';
 import { islanders } from './islanders/task.ts';
 import { knights } from './knights.ts';
+import { recall } from './recall/task.ts';
 import type { TracedTask } from './traced.ts';
 import type { Problem, Task } from './types.ts';
 
@@ -17,7 +19,7 @@ export type { Problem, Task, Verdict } from './types.ts';
 export const tasks: readonly Task[] = [countdown, knights];
 
 /** Tasks whose reasoning can be written out and checked: what the embedded family is trained on. */
-export const tracedTasks: readonly TracedTask[] = [countdown, islanders];
+export const tracedTasks: readonly TracedTask[] = [countdown, islanders, arithmetic, recall];
 
 /** All tasks there are. */
 const all: readonly Task[] = [...new Set([...tasks, ...tracedTasks])];

@@ -11,9 +11,9 @@ export type Level = (typeof LEVELS)[number];
 
 /**
  * Why a step is in a trace. `path`: it leads to the answer. `failure`: an attempt that is refuted at once. `detour`: part of
- * a branch that is given up later, or the giving up.
+ * a branch that is given up later, or the giving up. `detail`: work on paper that can be done in the head.
  */
-export type StepRole = 'path' | 'failure' | 'detour';
+export type StepRole = 'path' | 'failure' | 'detour' | 'detail';
 
 export interface Step {
   /** One line. */
@@ -67,8 +67,8 @@ export const LENGTHS = ['full', 'trimmed', 'pruned'] as const;
 export type Length = (typeof LENGTHS)[number];
 
 const KEPT: Readonly<Record<Length, readonly StepRole[]>> = {
-  full: ['path', 'failure', 'detour'],
-  trimmed: ['path', 'failure'],
+  full: ['path', 'failure', 'detour', 'detail'],
+  trimmed: ['path', 'failure', 'detail'],
   pruned: ['path'],
 };
 

@@ -6,7 +6,9 @@ describe('tasks', () => {
     for (const task of tasks) expect(taskById(task.id)).toBe(task);
     for (const task of tracedTasks) expect(tracedTaskById(task.id)).toBe(task);
     expect(taskById('knights-and-knaves').id).toBe('kk');
-    expect(() => taskById('chess')).toThrow(/no task "chess"\. Known tasks: countdown, knights, kk/);
+    expect(() => taskById('chess')).toThrow(
+      /no task "chess"\. Known tasks: countdown, knights, kk, arithmetic, recall/,
+    );
     expect(() => tracedTaskById('knights')).toThrow(/no task "knights"/);
   });
 

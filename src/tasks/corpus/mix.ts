@@ -12,7 +12,7 @@ export interface MixCell {
 }
 
 /** Shares of examples by task, spread evenly over its difficulties. */
-const WEIGHTS: Readonly<Record<string, number>> = { kk: 3, countdown: 3 };
+const WEIGHTS: Readonly<Record<string, number>> = { kk: 3, countdown: 3, arithmetic: 2, recall: 1 };
 
 function cellsOf(task: TracedTask, difficulties: readonly number[], weight: number): MixCell[] {
   return difficulties.map((difficulty) => ({ task, difficulty, weight: weight / difficulties.length }));
