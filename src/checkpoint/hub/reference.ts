@@ -32,6 +32,8 @@ export type ModelOrigin =
       readonly kind: 'url';
       /** The folder, ending with a slash; the query, if it has one, goes with every request. */
       readonly url: string;
+      /** The one file in it that was named (GGUF). */
+      readonly file: string | null;
     };
 
 function bad(text: string, why: string): ReckonError {
@@ -62,6 +64,14 @@ function serverOf(text: string): string {
   return url.href;
 }
 
+/** Cuts the file off an address that names one. */
+function splitFile(text: string): { folder: string; file: string | null } {
+  const found = /^([^?#]*\/)([^/?#]+\.gguf)(\?[^#]*)?(?:#.*)?$/i.exec(text);
+  if (!found) return { folder: text, file: null };
+  const [, folder = '', file = '', query = ''] = found;
+  return { folder: folder + query, file: decodeURIComponent(file) };
+}
+
 function repositoryOf(text: string, reference: RepositoryReference): ModelOrigin {
   const { repository, revision = DEFAULT_REVISION, file, from = DEFAULT_HUB } = reference;
   const parts = String(repository).split('/');
@@ -85,12 +95,12 @@ export function isRepositoryName(text: string): boolean {
   return /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@[^:]+)?(:[^/].*)?$/.test(text);
 }
 
-/** "owner/name/tree/revision" and the like, from the address of a repository's page. */
-const HUB_PATH = /^\/([^/]+\/[^/]+)(?:\/(?:tree|resolve)\/([^/]+))?\/?$/;
+/** "owner/name/tree/revision" and the like, from the address of a repository's page or of one of its files. */
+const HUB_PATH = /^\/([^/]+\/[^/]+)(?:\/(?:tree|resolve|blob)\/([^/]+))?\/?$/;
 
 /**
  * Reads what a person wrote: `owner/name`, `owner/name@revision`, `owner/name:file`, the page of a repository on
- * huggingface.co, any `…/owner/name/resolve/revision/`, or the address of a folder.
+ * huggingface.co, any `…/owner/name/resolve/revision/`, or the address of a folder or of a .gguf file.
  * @param from The hub for names; not used for addresses.
  * @throws ReckonError `bad-option`.
  */
@@ -107,7 +117,8 @@ export function parseModelName(text: string, { from }: { from?: string | URL } =
       ...(from === undefined ? {} : { from }),
     });
   }
-  const address = serverOf(trimmed);
+  const { folder, file } = splitFile(trimmed);
+  const address = serverOf(folder);
   const url = new URL(address);
   const [, repository, revision] = HUB_PATH.exec(url.pathname) ?? [];
   const onHub = url.origin === new URL(DEFAULT_HUB).origin;
@@ -115,10 +126,11 @@ export function parseModelName(text: string, { from }: { from?: string | URL } =
     return repositoryOf(text, {
       repository,
       ...(revision === undefined ? {} : { revision: decodeURIComponent(revision) }),
+      ...(file === null ? {} : { file }),
       from: `${url.origin}/`,
     });
   }
-  return { kind: 'url', url: address };
+  return { kind: 'url', url: address, file };
 }
 
 /** A name, an address or a reference, as an origin. @throws ReckonError `bad-option`. */
@@ -134,7 +146,7 @@ function plain({ repository, revision, file, from }: Extract<ModelOrigin, { kind
 
 /** For people: "owner/name", with what was asked for beyond the default; or the address without its query. */
 export function originName(origin: ModelOrigin): string {
-  if (origin.kind === 'url') return withoutSecrets(origin.url);
+  if (origin.kind === 'url') return withoutSecrets(origin.url) + (origin.file ?? '');
   const { repository, revision, file } = origin;
   return `${repository}${revision === DEFAULT_REVISION ? '' : `@${revision}`}${file === null ? '' : `:${file}`}`;
 }
