@@ -7,9 +7,19 @@ export {
   modelConfigJson,
   parseModelConfig,
 } from './config.ts';
+export type { DownloadSettings } from './download/download.ts';
 export { filesSource } from './files-source.ts';
 export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
 export { type OpenCheckpoint, openCheckpoint, openWeights } from './open.ts';
+export {
+  DEFAULT_HUB,
+  isRepositoryName,
+  type ModelOrigin,
+  modelOrigin,
+  originName,
+  parseModelName,
+  type RepositoryReference,
+} from './hub/reference.ts';
 export {
   commonEncoding,
   dequantize,
@@ -27,6 +37,9 @@ export { type SafetensorsHeader, type TensorInfo, weightDType } from './safetens
 export { MODEL_SHAPES, modelShape, type ShapeName } from './shapes.ts';
 export { type CheckpointTensors, readTensorIndex } from './shards.ts';
 export { type CheckpointSource, isMissingFile, type ReadOptions } from './source.ts';
+export { browserDisk } from './store/opfs.ts';
+export { type ModelName, ModelStore } from './store/store.ts';
+export type { DownloadOptions, DownloadProgress, StorageSpace, StoredFile, StoredModel } from './store/types.ts';
 export { type LoadProgress, type StreamOptions, streamTensors, type TensorChunk } from './stream.ts';
 export { type SyntheticOptions, syntheticSource } from './synthetic.ts';
 export { type ExpectedTensor, expectedTensors, parameterCount } from './tensors.ts';
