@@ -10,7 +10,6 @@ export {
 export type { DownloadSettings } from './download/download.ts';
 export { filesSource } from './files-source.ts';
 export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
-export { type OpenCheckpoint, openCheckpoint, openWeights } from './open.ts';
 export {
   DEFAULT_HUB,
   isRepositoryName,
@@ -20,6 +19,7 @@ export {
   parseModelName,
   type RepositoryReference,
 } from './hub/reference.ts';
+export { type OpenCheckpoint, openCheckpoint, openWeights } from './open.ts';
 export {
   commonEncoding,
   dequantize,
