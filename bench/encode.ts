@@ -5,6 +5,7 @@
 import { type CheckpointSource, readModelConfig, streamTensors } from '../src/checkpoint/index.ts';
 import { openGpu } from '../src/gpu/index.ts';
 import type { Precision } from '../src/kernels/precision.ts';
+import { SparseWork } from '../src/kernels/row-lists.ts';
 import { StepRecorder } from '../src/kernels/step.ts';
 import { Decoder } from '../src/model/decoder.ts';
 import { uploadWeights } from '../src/model/weights.ts';
@@ -56,6 +57,7 @@ async function encodeBench(source: CheckpointSource, api: GPU, precision: Precis
     decodeRows: LANES,
     decodeItems: LANES,
     decodeTokens: LANES * 64,
+    sparse: new SparseWork(),
     prefillTiles: 0,
     prefillPairs: 0,
     prefillTokens: 0,

@@ -3,6 +3,7 @@
  * step to step; only the list of draws is fresh, since it outlives the step until its results are read.
  */
 
+import { ROW_LIST_WORDS, SparseWork, type TokenList, writeDenseList, writePolicyList } from '../kernels/row-lists.ts';
 import { KEEP } from '../kernels/sample.ts';
 import {
   FROM_LANE,
@@ -27,18 +28,29 @@ export interface PlannedSample {
 /** A lane's part of a step. */
 export interface LanePart {
   rows: number;
+  /** Tokens attended, on average over the layers. */
   attended: number;
   logits: number;
   sampled: number;
 }
 
+/** What a decode row attends to where its policy leaves tokens out. */
+export interface SparseRow {
+  readonly list: TokenList;
+  readonly denseLayers: readonly number[];
+}
+
 const SPLIT_TOKENS = SPLIT_PAGES * PAGE_SIZE;
+const itemsFor = (tokens: number) => Math.ceil(tokens / SPLIT_TOKENS);
 
 export class StepPlan {
   readonly limits: StepLimits;
   readonly rows: Uint32Array<ArrayBuffer>;
+  readonly lists: Uint32Array<ArrayBuffer>;
   readonly items: Uint32Array<ArrayBuffer>;
-  readonly rowSplits: Uint32Array<ArrayBuffer>;
+  readonly firstItems: Uint32Array<ArrayBuffer>;
+  readonly sparseItems: Uint32Array<ArrayBuffer>;
+  readonly sparseFirstItems: Uint32Array<ArrayBuffer>;
   readonly tiles: Uint32Array<ArrayBuffer>;
   readonly logitRows: Uint32Array<ArrayBuffer>;
   readonly samples: Uint32Array<ArrayBuffer>;
@@ -47,6 +59,7 @@ export class StepPlan {
     decodeRows: 0,
     decodeItems: 0,
     decodeTokens: 0,
+    sparse: new SparseWork(),
     prefillTiles: 0,
     prefillPairs: 0,
     prefillTokens: 0,
@@ -57,18 +70,26 @@ export class StepPlan {
   copies: PageCopy[] = [];
   planned: PlannedSample[] = [];
 
-  constructor(limits: StepLimits) {
+  readonly #layers: number;
+
+  constructor(limits: StepLimits, layers: number) {
     this.limits = limits;
+    this.#layers = layers;
     this.rows = new Uint32Array(limits.maxRows * 4);
+    this.lists = new Uint32Array(limits.maxRows * ROW_LIST_WORDS);
     this.items = new Uint32Array(limits.maxItems * 2);
-    this.rowSplits = new Uint32Array(limits.maxRows * 2);
+    this.firstItems = new Uint32Array(limits.maxRows);
+    this.sparseItems = new Uint32Array(limits.maxItems * 2);
+    this.sparseFirstItems = new Uint32Array(limits.maxRows);
     this.tiles = new Uint32Array(limits.maxRows * 4);
     this.logitRows = new Uint32Array(limits.maxLogitRows);
     this.samples = new Uint32Array(limits.maxSamples * 4);
   }
 
   reset(): void {
-    for (const key of Object.keys(this.shape) as (keyof StepShape)[]) this.shape[key] = 0;
+    const { sparse, ...counts } = this.shape;
+    for (const key of Object.keys(counts) as (keyof typeof counts)[]) this.shape[key] = 0;
+    sparse.reset();
     this.parts.clear();
     this.copies = [];
     this.planned = [];
@@ -89,35 +110,48 @@ export class StepPlan {
 
   /** Whether a decode row at `position` fits beside what is planned: a row, its splits, its logits, its draw. */
   fitsDecode(position: number): boolean {
-    const items = Math.floor(position / SPLIT_TOKENS) + 1;
-    return this.freeRows >= 1 && this.freeLogitRows >= 1 && this.shape.decodeItems + items <= this.limits.maxItems;
+    const items = this.shape.decodeItems + itemsFor(position + 1);
+    return this.freeRows >= 1 && this.freeLogitRows >= 1 && items <= this.limits.maxItems;
   }
 
   /**
    * Adds a decode row with its draw. All decode rows come before any prefill row.
    * @param token the token id, or null for what the lane sampled last.
+   * @param sparse what the row attends to, unless it is everything.
    */
-  addDecode(task: Task, position: number, token: number | null, kvSlot: number): void {
-    const { shape } = this;
-    const row = shape.rows;
-    this.#row(row, task.slot, position, token ?? (FROM_LANE | task.slot) >>> 0, kvSlot);
-    const splits = Math.floor(position / SPLIT_TOKENS) + 1;
-    this.rowSplits[row * 2] = shape.decodeItems;
-    this.rowSplits[row * 2 + 1] = splits;
-    for (let split = 0; split < splits; split++) {
-      this.items[shape.decodeItems * 2] = row;
-      this.items[shape.decodeItems * 2 + 1] = split;
-      shape.decodeItems++;
-    }
-    shape.rows++;
-    shape.decodeRows++;
-    shape.decodeTokens += position + 1;
-    const part = this.#part(task.sequence);
-    part.rows++;
-    part.attended += position + 1;
+  addDecode(task: Task, position: number, token: number | null, kvSlot: number, sparse: SparseRow | null = null): void {
+    const row = this.addDecodeRow(task, position, token ?? (FROM_LANE | task.slot) >>> 0, kvSlot, sparse);
     const logitRow = this.addLogits(task.sequence, row);
     this.addSample(task, logitRow, 0, KEEP, position);
-    part.sampled++;
+    this.#part(task.sequence).sampled++;
+  }
+
+  /** Adds a row to the decode attention, without a draw; returns its index. */
+  addDecodeRow(task: Task, position: number, token: number, kvSlot: number, sparse: SparseRow | null): number {
+    const { shape } = this;
+    const row = shape.rows;
+    const length = position + 1;
+    const tokens = sparse ? sparse.list.tokens : length;
+    this.#row(row, task.slot, position, token, kvSlot);
+    this.firstItems[row] = shape.decodeItems;
+    shape.decodeItems = addItems(this.items, shape.decodeItems, row, itemsFor(length));
+    this.sparseFirstItems[row] = shape.sparse.items;
+    shape.sparse.items = addItems(this.sparseItems, shape.sparse.items, row, itemsFor(tokens));
+    shape.rows++;
+    shape.decodeRows++;
+    shape.decodeTokens += length;
+    shape.sparse.tokens += tokens;
+    const part = this.#part(task.sequence);
+    part.rows++;
+    part.attended += tokens;
+    if (sparse) {
+      const left = length - tokens;
+      shape.sparse.rows++;
+      writePolicyList(this.lists, row, this.#table(task), length, sparse.list, sparse.denseLayers);
+      for (const layer of sparse.denseLayers) shape.sparse.addDense(layer, itemsFor(length) - itemsFor(tokens), left);
+      part.attended += (left * sparse.denseLayers.length) / this.#layers;
+    } else writeDenseList(this.lists, row, this.#table(task), length);
+    return row;
   }
 
   /**
@@ -130,7 +164,10 @@ export class StepPlan {
     const first = shape.rows;
     const part = this.#part(task.sequence);
     const count = tokens.length;
-    for (let i = 0; i < count; i++) this.#row(first + i, task.slot, position + i, tokens[i]!, kvSlots[i] ?? NO_WRITE);
+    for (let i = 0; i < count; i++) {
+      this.#row(first + i, task.slot, position + i, tokens[i]!, kvSlots[i] ?? NO_WRITE);
+      writeDenseList(this.lists, first + i, this.#table(task), position + i + 1);
+    }
     for (let at = 0; at < count; at += PREFILL_TILE) {
       const rows = Math.min(PREFILL_TILE, count - at);
       const tile = shape.prefillTiles * 4;
@@ -167,6 +204,11 @@ export class StepPlan {
     this.planned.push({ task, tag });
   }
 
+  /** Word where the block table of a task's lane begins. */
+  #table(task: Task): number {
+    return task.slot * this.limits.maxPagesPerLane;
+  }
+
   #row(row: number, slot: number, position: number, token: number, kvSlot: number): void {
     const at = row * 4;
     this.rows[at] = slot;
@@ -183,4 +225,13 @@ export class StepPlan {
     }
     return part;
   }
+}
+
+/** Writes the splits of a row behind `count` items; returns how many there are then. */
+function addItems(items: Uint32Array, count: number, row: number, splits: number): number {
+  for (let split = 0; split < splits; split++) {
+    items[(count + split) * 2] = row;
+    items[(count + split) * 2 + 1] = split;
+  }
+  return count + splits;
 }

@@ -41,7 +41,7 @@ export class Scheduler {
     this.#pages = pages;
     this.#ledger = ledger;
     this.#stepper = new Stepper(gpu, decoder, DEPTH);
-    this.#plan = new StepPlan(decoder.limits);
+    this.#plan = new StepPlan(decoder.limits, decoder.config.layers);
     for (let slot = decoder.limits.slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     pages.onWritable = (task, from, to) => this.#showPages(task, from, to);
     gpu.onFailure((error) => this.#failAll(error));
@@ -197,8 +197,8 @@ export class Scheduler {
 
   /** Splits the step's cost over its lanes. */
   #charge(costs: Parameters<RunningLedger['add']>[0], parts: readonly [Sequence, LanePart][]): void {
-    const { rows, decodeTokens, prefillPairs, logitRows } = this.#plan.shape;
-    const attended = decodeTokens + prefillPairs;
+    const { rows, logitRows } = this.#plan.shape;
+    const attended = parts.reduce((sum, [, part]) => sum + part.attended, 0);
     let sampled = 0;
     for (const [sequence, part] of parts) {
       sampled += part.sampled;

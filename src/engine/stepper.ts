@@ -1,5 +1,6 @@
 /** The GPU side of a step: uploads a plan, records the model over it, submits, and reads the draws back later. */
 import { type Gpu, ReadbackRing } from '../gpu/index.ts';
+import { ROW_LIST_WORDS } from '../kernels/row-lists.ts';
 import { RESULT_WORDS } from '../kernels/sample.ts';
 import { StepRecorder } from '../kernels/step.ts';
 import type { StepCosts } from '../ledger/step-costs.ts';
@@ -142,14 +143,19 @@ export class Stepper {
     };
     write(step.rows, plan.rows, shape.rows * 4);
     write(step.items, plan.items, shape.decodeItems * 2);
-    write(step.rowSplits, plan.rowSplits, shape.decodeRows * 2);
+    write(step.firstItems, plan.firstItems, shape.decodeRows);
+    write(step.lists, plan.lists, shape.rows * ROW_LIST_WORDS);
+    if (shape.sparse.rows > 0) {
+      write(step.sparseItems, plan.sparseItems, shape.sparse.items * 2);
+      write(step.sparseFirstItems, plan.sparseFirstItems, shape.decodeRows);
+    }
     write(step.tiles, plan.tiles, shape.prefillTiles * 4);
     write(step.logitRows, plan.logitRows, shape.logitRows);
     write(step.samples, plan.samples, shape.samples * 4);
     const stride = this.#decoder.limits.maxPagesPerLane;
     for (const [slot, { from, to }] of this.#dirty) {
       const at = slot * stride + from;
-      queue.writeBuffer(step.blockTables, at * 4, this.#tables, at, to - from);
+      queue.writeBuffer(step.pageLists, at * 4, this.#tables, at, to - from);
     }
     this.#dirty.clear();
   }

@@ -1,6 +1,6 @@
 /** Attention for drivers that run on the CPU: one thread a row and head. See shaders/attention/serial.wesl. */
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { Attention, type AttentionBuffers, type AttentionOptions } from './attention.ts';
+import { Attention, type AttentionBuffers, type AttentionOptions, layerBuffer } from './attention.ts';
 import { checkAttentionShape } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import type { StepRecorder, StepShape } from './step.ts';
@@ -47,16 +47,15 @@ export class SerialAttention implements AttentionKernels {
   /** @throws ReckonError `bad-option` for a shape the kernel cannot serve. */
   static async create(gpu: Gpu, options: AttentionOptions, precisions: Precisions): Promise<SerialAttention> {
     checkAttentionShape(options);
-    const { heads, kvHeads, headDim, maxPagesPerLane } = options;
+    const { heads, kvHeads, headDim } = options;
     const kernel = await gpu.kernel({
       module: 'attention/serial',
-      bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'uniform'],
+      bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'uniform', 'uniform'],
       constants: {
         HEADS: heads,
         KV_HEADS: kvHeads,
         GROUP: heads / kvHeads,
         D4: headDim / 4,
-        MAX_PAGES: maxPagesPerLane,
         THREADS,
       },
       conditions: precisionConditions(gpu, precisions),
@@ -64,15 +63,16 @@ export class SerialAttention implements AttentionKernels {
     return new SerialAttention(options, kernel, 2 * kvHeads * kvHeadBytes(headDim, precisions.kv));
   }
 
-  bind(gpu: Gpu, { q, keys, values, att, step }: AttentionBuffers): BoundOp {
+  bind(gpu: Gpu, { q, keys, values, att, step, layer }: AttentionBuffers): BoundOp {
     const kernel = this.#kernel;
+    const index = layerBuffer(gpu, layer);
     const { heads, headDim } = this.#options;
-    const bindings = gpu.bind(kernel, [step.blockTables, q, keys, values, step.rows, att, step.header]);
+    const bindings = gpu.bind(kernel, [step.pageLists, q, keys, values, step.lists, att, step.header, index]);
     const row = heads * headDim;
     const kvToken = this.#tokenBytes;
     return {
-      record(recorder, { rows, decodeTokens, prefillPairs }) {
-        const attended = decodeTokens + prefillPairs;
+      record(recorder, { rows, decodeTokens, sparse, prefillPairs }) {
+        const attended = (sparse.rows > 0 ? sparse.tokensAt(layer) : decodeTokens) + prefillPairs;
         recorder.dispatch(
           kernel,
           bindings,

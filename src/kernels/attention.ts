@@ -25,12 +25,20 @@ export interface AttentionBuffers {
   /** f32 [rows][heads · headDim] */
   att: GPUBuffer;
   step: StepBuffers;
+  /** Number of the layer, from 0: some rows are dense in some layers. */
+  layer: number;
 }
 
 interface Kernels {
   decode: Kernel;
   combine: Kernel;
   prefill: Kernel;
+}
+
+/** Decoding over one list of items. */
+interface DecodeBindings {
+  decode: GPUBindGroup;
+  combine: GPUBindGroup;
 }
 
 const SPLIT = SPLIT_PAGES * PAGE_SIZE;
@@ -77,7 +85,7 @@ export class Attention {
     const { heads, kvHeads, headDim, maxPagesPerLane } = options;
     const group = heads / kvHeads;
     const d4 = headDim / 4;
-    const shared = { HEADS: heads, KV_HEADS: kvHeads, GROUP: group, D4: d4, MAX_PAGES: maxPagesPerLane };
+    const shared = { HEADS: heads, KV_HEADS: kvHeads, GROUP: group, D4: d4 };
     const conditions = precisionConditions(gpu, precisions);
 
     const decode = decodePlan(group, d4);
@@ -85,7 +93,7 @@ export class Attention {
     const [decodeKernel, combineKernel, prefillKernel] = await Promise.all([
       gpu.kernel({
         module: 'attention/decode',
-        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write'],
+        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write', 'uniform'],
         constants: { ...shared, ...decode },
         conditions: {
           ...conditions,
@@ -97,14 +105,14 @@ export class Attention {
       }),
       gpu.kernel({
         module: 'attention/combine',
-        bindings: ['uniform', 'read', 'read', 'write'],
-        constants: { HEADS: heads, D4: d4, THREADS: COMBINE_THREADS },
+        bindings: ['uniform', 'uniform', 'read', 'read', 'read', 'write'],
+        constants: { ...shared, THREADS: COMBINE_THREADS },
         conditions: {},
       }),
       gpu.kernel({
         module: 'attention/prefill',
         bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
-        constants: { ...shared, ...prefill },
+        constants: { ...shared, MAX_PAGES: maxPagesPerLane, ...prefill },
         conditions: { ...conditions, two_heads: prefill.CHUNK === 2 },
       }),
     ]);
@@ -118,12 +126,17 @@ export class Attention {
   }
 
   /** The attention of one layer. */
-  bind(gpu: Gpu, { q, keys, values, att, step }: AttentionBuffers): BoundAttention {
+  bind(gpu: Gpu, { q, keys, values, att, step, layer }: AttentionBuffers): BoundAttention {
     const { decode, combine, prefill } = this.kernels;
-    const cache = [step.blockTables, q, keys, values];
-    return new BoundAttention(this, {
-      decode: gpu.bind(decode, [...cache, step.rows, step.items, this.#partials]),
-      combine: gpu.bind(combine, [step.header, step.rowSplits, this.#partials, att]),
+    const cache = [step.pageLists, q, keys, values];
+    const index = layerBuffer(gpu, layer);
+    const over = (items: GPUBuffer, firstItems: GPUBuffer): DecodeBindings => ({
+      decode: gpu.bind(decode, [...cache, step.lists, items, this.#partials, index]),
+      combine: gpu.bind(combine, [step.header, index, step.lists, firstItems, this.#partials, att]),
+    });
+    return new BoundAttention(this, layer, {
+      dense: over(step.items, step.firstItems),
+      sparse: over(step.sparseItems, step.sparseFirstItems),
       prefill: gpu.bind(prefill, [...cache, step.tiles, att]),
     });
   }
@@ -134,13 +147,21 @@ export class Attention {
   }
 }
 
+interface Bindings {
+  dense: DecodeBindings;
+  sparse: DecodeBindings;
+  prefill: GPUBindGroup;
+}
+
 /** One layer's attention with its buffers. */
 export class BoundAttention {
   readonly #attention: Attention;
-  readonly #bindings: Record<keyof Kernels, GPUBindGroup>;
+  readonly #layer: number;
+  readonly #bindings: Bindings;
 
-  constructor(attention: Attention, bindings: Record<keyof Kernels, GPUBindGroup>) {
+  constructor(attention: Attention, layer: number, bindings: Bindings) {
     this.#attention = attention;
+    this.#layer = layer;
     this.#bindings = bindings;
   }
 
@@ -150,23 +171,30 @@ export class BoundAttention {
     const { heads, headDim } = options;
     const row = heads * headDim;
     if (shape.decodeItems > 0) {
-      const partials = shape.decodeItems * heads * (headDim + 4) * 4;
+      const { sparse } = shape;
+      const layer = this.#layer;
+      // Where some rows of a sparse step are dense, all have the items of a dense one; those too many end at once.
+      const listed = sparse.rows > 0 && sparse.pure(layer) ? sparse.items : shape.decodeItems;
+      const bindings = listed === shape.decodeItems ? this.#bindings.dense : this.#bindings.sparse;
+      const items = sparse.rows > 0 ? sparse.itemsAt(layer) : shape.decodeItems;
+      const tokens = sparse.rows > 0 ? sparse.tokensAt(layer) : shape.decodeTokens;
+      const partials = items * heads * (headDim + 4) * 4;
       step.dispatch(
         kernels.decode,
-        this.#bindings.decode,
-        [shape.decodeItems, groups.decode],
+        bindings.decode,
+        [listed, groups.decode],
         'attention',
         'attended',
-        4 * row * shape.decodeTokens,
-        kvToken * shape.decodeTokens + shape.decodeRows * row * 4 + partials,
+        4 * row * tokens,
+        kvToken * tokens + shape.decodeRows * row * 4 + partials,
       );
       step.dispatch(
         kernels.combine,
-        this.#bindings.combine,
+        bindings.combine,
         [Math.ceil((shape.decodeRows * row) / 4 / COMBINE_THREADS)],
         'attention',
         'attended',
-        3 * row * shape.decodeItems,
+        3 * row * items,
         partials + shape.decodeRows * row * 4,
       );
     }
@@ -182,6 +210,15 @@ export class BoundAttention {
       );
     }
   }
+}
+
+const UNIFORM = 0x40 | 0x08;
+
+/** A uniform with the number of a layer: `Layer` in shaders/lib/step.wesl. */
+export function layerBuffer(gpu: Gpu, index: number): GPUBuffer {
+  const buffer = gpu.buffer(`layer ${index}`, 16, UNIFORM);
+  gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array([index]));
+  return buffer;
 }
 
 /** How decode.wesl divides its work: constants only, no effect on any bit. */

@@ -17,9 +17,8 @@ export interface RopeAppendOptions extends AttentionShape {
 export interface RopeAppendBuffers {
   /** f32 [rows][(heads + 2 · kvHeads) · headDim]: q, k, v. */
   qkv: GPUBuffer;
-  /** f32 [headDim] each; only with QK-norm. */
-  qGain?: GPUBuffer;
-  kGain?: GPUBuffer;
+  /** f32 [2][headDim], of q and of k; only with QK-norm. */
+  gains?: GPUBuffer;
   /** f32 [rows][heads][headDim], written scaled by 1/√headDim. */
   q: GPUBuffer;
   /** The layer's cache; layouts in shaders/attention/pages.wesl. */
@@ -90,7 +89,7 @@ export class RopeAppend {
       module: 'attention/append',
       bindings: [
         ...(['uniform', 'read', 'read', 'read', 'write', 'write', 'write'] as const),
-        ...(normed ? (['read', 'read'] as const) : []),
+        ...(normed ? (['read'] as const) : []),
       ],
       constants: {
         HEADS: heads,
@@ -112,12 +111,11 @@ export class RopeAppend {
    * The append of one layer.
    * @throws ReckonError `internal` when gains are missing, or given without QK-norm.
    */
-  bind(gpu: Gpu, { qkv, qGain, kGain, q, keys, values, step }: RopeAppendBuffers): BoundRopeAppend {
-    const gains = [qGain, kGain].filter((gain) => gain !== undefined);
-    if (gains.length !== (this.options.qkNormEpsilon === null ? 0 : 2)) {
-      throw new ReckonError('internal', 'QK-norm takes a gain for q and one for k; without it there are none.');
+  bind(gpu: Gpu, { qkv, gains, q, keys, values, step }: RopeAppendBuffers): BoundRopeAppend {
+    if ((gains === undefined) !== (this.options.qkNormEpsilon === null)) {
+      throw new ReckonError('internal', 'QK-norm takes gains for q and k; without it there are none.');
     }
-    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, ...gains];
+    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, ...(gains ? [gains] : [])];
     return new BoundRopeAppend(this, gpu.bind(this.kernel, bindings));
   }
 

@@ -6,9 +6,10 @@ import type { Gpu, Grid, Kernel } from '../gpu/index.ts';
 import { Recorder } from '../gpu/index.ts';
 import type { CostClass } from '../ledger/cost.ts';
 import { type Share, StepCosts } from '../ledger/step-costs.ts';
+import { PAGE_SHIFT, ROW_LIST_WORDS, type SparseWork } from './row-lists.ts';
 
 /** Tokens a page holds; also the height of a block of transposed keys. Mirrored in shaders by the constant PAGE. */
-export const PAGE_SIZE = 16;
+export const PAGE_SIZE = 1 << PAGE_SHIFT;
 /** Pages that one work item of the decode attention covers. Fixed, so that a lane's sums never depend on the batch. */
 export const SPLIT_PAGES = 8;
 /** Query rows of one lane that one workgroup of the prefill attention serves. */
@@ -24,10 +25,12 @@ export interface StepShape {
   /** All rows. Rows 0 … decodeRows−1 go to the decode attention, the rest, grouped by lane, to the prefill attention. */
   rows: number;
   decodeRows: number;
-  /** Work items (row, split) of the decode attention. */
+  /** Work items (row, split) of the decode attention in layers where it is dense. */
   decodeItems: number;
-  /** Σ over decode rows of tokens attended. */
+  /** Σ over decode rows of tokens attended in layers where they attend to everything. */
   decodeTokens: number;
+  /** The same where policies hold; without rows where no decode row leaves any token out. */
+  readonly sparse: SparseWork;
   /** Query tiles of the prefill attention. */
   prefillTiles: number;
   /** Σ over prefill rows of tokens attended. */
@@ -53,29 +56,37 @@ export interface StepLimits {
   slots: number;
   /** Pages a lane's block table has room for. */
   maxPagesPerLane: number;
+  /** Entries of the lists that selections leave, of all rows and KV heads together. */
+  maxListEntries: number;
 }
 
 /**
  * The GPU buffers of a step and of the lanes. u32 unless said otherwise; layouts as in shaders/lib/step.wesl.
  * - `header` uniform: rows, decodeRows, decodeItems, prefillTiles, logitRows, samples, 0, 0
  * - `rows` [maxRows] × (slot, position, token, kvSlot)
- * - `items` [maxItems] × (row, split): decode attention work
- * - `rowSplits` [maxRows] × (first item, item count)
+ * - `lists` [maxRows] × `RowList`: what each row attends to
+ * - `items` [maxItems] × (row, split): decode attention work where every row is dense
+ * - `firstItems` [maxRows]: of each decode row
+ * - `sparseItems`, `sparseFirstItems`: the same where policies hold
  * - `tiles` [maxRows] × (first row, row count, slot, position of the first row): prefill attention work
  * - `logitRows` [maxLogitRows]: row index of each logits row
  * - `samples` [maxSamples] × (logits row, slot, target token, flags)
- * - `blockTables` [slots][maxPagesPerLane]: physical page of each logical page
+ * - `pageLists` block tables, [slots][maxPagesPerLane]: physical page of each logical page; then [maxListEntries] what
+ *   selections leave, see shaders/attention/pages.wesl
  * - `laneTokens` [slots]: the token each lane sampled last
  */
 export interface StepBuffers {
   header: GPUBuffer;
   rows: GPUBuffer;
+  lists: GPUBuffer;
   items: GPUBuffer;
-  rowSplits: GPUBuffer;
+  firstItems: GPUBuffer;
+  sparseItems: GPUBuffer;
+  sparseFirstItems: GPUBuffer;
   tiles: GPUBuffer;
   logitRows: GPUBuffer;
   samples: GPUBuffer;
-  blockTables: GPUBuffer;
+  pageLists: GPUBuffer;
   laneTokens: GPUBuffer;
 }
 
@@ -86,12 +97,15 @@ export function createStepBuffers(gpu: Gpu, limits: StepLimits): StepBuffers {
   return {
     header: gpu.buffer('step header', STEP_HEADER_WORDS * 4, UNIFORM),
     rows: words('step rows', limits.maxRows * 4),
+    lists: words('step lists', limits.maxRows * ROW_LIST_WORDS),
     items: words('step items', limits.maxItems * 2),
-    rowSplits: words('step row splits', limits.maxRows * 2),
+    firstItems: words('step first items', limits.maxRows),
+    sparseItems: words('step sparse items', limits.maxItems * 2),
+    sparseFirstItems: words('step sparse first items', limits.maxRows),
     tiles: words('step tiles', limits.maxRows * 4),
     logitRows: words('step logit rows', limits.maxLogitRows),
     samples: words('step samples', limits.maxSamples * 4),
-    blockTables: words('block tables', limits.slots * limits.maxPagesPerLane),
+    pageLists: words('page lists', limits.slots * limits.maxPagesPerLane + limits.maxListEntries),
     laneTokens: words('lane tokens', limits.slots),
   };
 }

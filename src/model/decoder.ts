@@ -176,12 +176,12 @@ export class Decoder {
       for (const [layer, w] of weights.layers.entries()) {
         const { keys, values } = kv[layer]!;
         const bias = w.qkvBias ? { bias: w.qkvBias } : {};
-        const gains = w.qNorm && w.kNorm ? { qGain: w.qNorm, kGain: w.kNorm } : {};
+        const gains = w.qkNorm ? { gains: w.qkNorm } : {};
         ops.push(
           norm.bind(gpu, { x, gain: w.inputNorm, out: h, step }),
           qkv.bind(gpu, { x: h, weights: w.qkv, out: qkvRows, ...bias, step }),
           rope.bind(gpu, { qkv: qkvRows, ...gains, q, keys, values, step }),
-          attend.bind(gpu, { q, keys, values, att, step }),
+          attend.bind(gpu, { q, keys, values, att, step, layer }),
           output.bind(gpu, { x: att, weights: w.output, out: x, step }),
           norm.bind(gpu, { x, gain: w.postNorm, out: h, step }),
           gateUp.bind(gpu, { x: h, weights: w.gateUp, out: mlp, step }),

@@ -48,5 +48,6 @@ export function stepLimits(
     maxSamples: slots + Math.max(256, maxLogitRows),
     slots,
     maxPagesPerLane: Math.ceil(maxContext / PAGE_SIZE),
+    maxListEntries: 0,
   };
 }

@@ -11,8 +11,8 @@ export interface LayerWeights {
   /** Columns q | k | v. */
   readonly qkv: GPUBuffer;
   readonly qkvBias: GPUBuffer | null;
-  readonly qNorm: GPUBuffer | null;
-  readonly kNorm: GPUBuffer | null;
+  /** Of q, then of k. */
+  readonly qkNorm: GPUBuffer | null;
   readonly output: GPUBuffer;
   readonly postNorm: GPUBuffer;
   /** Columns gate 0, up 0, gate 1, up 1, … */
@@ -88,8 +88,14 @@ export function allocateWeights(
             [at('self_attn.v_proj.bias'), queries + keys],
           )
         : null,
-      qNorm: config.qkNorm ? vector(at('query norm'), headDim, [at('self_attn.q_norm.weight'), 0]) : null,
-      kNorm: config.qkNorm ? vector(at('key norm'), headDim, [at('self_attn.k_norm.weight'), 0]) : null,
+      qkNorm: config.qkNorm
+        ? vector(
+            at('query and key norm'),
+            2 * headDim,
+            [at('self_attn.q_norm.weight'), 0],
+            [at('self_attn.k_norm.weight'), headDim],
+          )
+        : null,
       output: matrix(at('output'), queries, hiddenSize).takes(at('self_attn.o_proj')).buffer,
       postNorm: vector(at('post norm'), hiddenSize, [at('post_attention_layernorm.weight'), 0]),
       gateUp: matrix(at('gate and up'), hiddenSize, 2 * intermediateSize)

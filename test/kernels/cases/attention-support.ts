@@ -1,5 +1,6 @@
 /** Lanes in a paged cache for the checks of the attention kernels: random keys and values, pages in random order. */
 import type { Gpu } from '../../../src/gpu/index.ts';
+import { ROW_LIST_WORDS, writeDenseList } from '../../../src/kernels/row-lists.ts';
 import {
   createStepBuffers,
   PAGE_SIZE,
@@ -88,10 +89,11 @@ export class TestCache {
       maxSamples: 1,
       slots: lanes.length,
       maxPagesPerLane: this.maxPagesPerLane,
+      maxListEntries: 0,
     });
     const tables = new Uint32Array(lanes.length * this.maxPagesPerLane);
     for (const [slot, lane] of lanes.entries()) tables.set(lane.pages, slot * this.maxPagesPerLane);
-    gpu.device.queue.writeBuffer(this.step.blockTables, 0, tables);
+    gpu.device.queue.writeBuffer(this.step.pageLists, 0, tables);
   }
 
   free(): void {
@@ -103,16 +105,16 @@ export class TestCache {
     const shape = stepShape(rows.length);
     shape.decodeRows = rows.length;
     const items: number[] = [];
-    const splits: number[] = [];
+    const firsts: number[] = [];
     for (const [row, { position }] of rows.entries()) {
       const count = Math.floor(position / (SPLIT_PAGES * PAGE_SIZE)) + 1;
-      splits.push(items.length / 2, count);
+      firsts.push(items.length / 2);
       for (let split = 0; split < count; split++) items.push(row, split);
       shape.decodeTokens += position + 1;
     }
     shape.decodeItems = items.length / 2;
     this.#write(this.step.items, items);
-    this.#write(this.step.rowSplits, splits);
+    this.#write(this.step.firstItems, firsts);
     this.#writeRows(rows, shape);
     return shape;
   }
@@ -140,6 +142,11 @@ export class TestCache {
       this.step.rows,
       rows.flatMap(({ lane, position }) => [lane, position, 0, 0]),
     );
+    const lists = new Uint32Array(rows.length * ROW_LIST_WORDS);
+    for (const [row, { lane, position }] of rows.entries()) {
+      writeDenseList(lists, row, lane * this.maxPagesPerLane, position + 1);
+    }
+    this.#gpu.device.queue.writeBuffer(this.step.lists, 0, lists);
     this.#write(this.step.header, [rows.length, shape.decodeRows, shape.decodeItems, shape.prefillTiles, 0, 0, 0, 0]);
   }
 

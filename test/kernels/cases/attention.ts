@@ -107,7 +107,7 @@ async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], m
   const attention = await createAttention(gpu, options, { weights: 'f32', kv: shape.precision }, serial);
   const q = upload(gpu, 'q', new Float32Array(maxRows * width));
   const att = upload(gpu, 'att', new Float32Array(maxRows * width));
-  const bound = attention.bind(gpu, { q, att, keys: cache.keys, values: cache.values, step: cache.step });
+  const bound = attention.bind(gpu, { q, att, keys: cache.keys, values: cache.values, step: cache.step, layer: 0 });
   const run = async (rows: readonly TestRow[], step: StepShape) => {
     const all = new Float32Array(rows.length * width);
     for (const [i, row] of rows.entries()) all.set(row.q, i * width);

@@ -1,5 +1,7 @@
 /** What the checks of the linear kernels share: seeded numbers, GPU buffers in and out, one recorded step. */
+
 import { type Gpu, USAGE } from '../../../src/gpu/index.ts';
+import { SparseWork } from '../../../src/kernels/row-lists.ts';
 import { createStepBuffers, type StepBuffers, StepRecorder, type StepShape } from '../../../src/kernels/step.ts';
 
 /** Uniform numbers in [0, 1) from a seed (mulberry32). */
@@ -61,6 +63,7 @@ export function stepShape(rows: number, logitRows = 0): StepShape {
     decodeRows: 0,
     decodeItems: 0,
     decodeTokens: 0,
+    sparse: new SparseWork(),
     prefillTiles: 0,
     prefillPairs: 0,
     prefillTokens: 0,
@@ -69,7 +72,15 @@ export function stepShape(rows: number, logitRows = 0): StepShape {
 }
 
 export function stepBuffers(gpu: Gpu, maxRows: number, maxLogitRows = maxRows): StepBuffers {
-  return createStepBuffers(gpu, { maxRows, maxItems: 1, maxLogitRows, maxSamples: 1, slots: 8, maxPagesPerLane: 1 });
+  return createStepBuffers(gpu, {
+    maxRows,
+    maxItems: 1,
+    maxLogitRows,
+    maxSamples: 1,
+    slots: 8,
+    maxPagesPerLane: 1,
+    maxListEntries: 0,
+  });
 }
 
 export function freeStep(gpu: Gpu, step: StepBuffers): void {

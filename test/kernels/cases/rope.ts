@@ -57,14 +57,22 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
 
   const options = { heads, kvHeads, headDim, theta, maxContext, qkNormEpsilon: qkNorm ? EPSILON : null };
   const append = await RopeAppend.create(gpu, options, { weights: 'f32', kv: precision });
-  const limits = { maxRows: rows.length, maxItems: 1, maxLogitRows: 1, maxSamples: 1, slots: 1, maxPagesPerLane: 1 };
+  const limits = {
+    maxRows: rows.length,
+    maxItems: 1,
+    maxLogitRows: 1,
+    maxSamples: 1,
+    slots: 1,
+    maxPagesPerLane: 1,
+    maxListEntries: 0,
+  };
   const step = createStepBuffers(gpu, limits);
   const buffers = {
     qkv: gpu.buffer('qkv', qkv.byteLength),
     q: gpu.buffer('q', rows.length * heads * headDim * 4),
     keys: upload(gpu, 'keys', memory.keys.bytes),
     values: upload(gpu, 'values', memory.values.bytes),
-    ...(gains ? { qGain: upload(gpu, 'q gain', gains[0]!), kGain: upload(gpu, 'k gain', gains[1]!) } : {}),
+    ...(gains ? { gains: upload(gpu, 'gains', Float32Array.of(...gains[0]!, ...gains[1]!)) } : {}),
   };
   const bound = append.bind(gpu, { ...buffers, step });
   /** Runs the rows [from, to); returns their q. */

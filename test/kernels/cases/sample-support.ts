@@ -64,6 +64,7 @@ export class SampleBench {
       maxSamples: shape.rows,
       slots: SLOTS,
       maxPagesPerLane: 1,
+      maxListEntries: 0,
     });
     this.#logits = gpu.buffer('logits', shape.rows * shape.vocab * 4, USAGE.storage);
     this.#results = gpu.buffer('results', shape.rows * RESULT_WORDS * 4, USAGE.storage);

@@ -1,0 +1,93 @@
+/**
+ * What each row of a step attends to, as lists of runs of tokens (`RowList` in shaders/lib/step.wesl), and how much of it
+ * there is layer by layer.
+ */
+
+/** u32 words of a row's list. */
+export const ROW_LIST_WORDS = 12;
+/** Layers that a list has a bit for. */
+export const MAX_LAYERS = 128;
+/** log2 of PAGE_SIZE: the run of a block table's entries. */
+export const PAGE_SHIFT = 4;
+
+/** What a row attends to in layers where its policy holds: entries of `pageLists` that are runs of 2^shift tokens. */
+export interface TokenList {
+  /** Word of the first entry of KV head 0. */
+  readonly base: number;
+  /** Words from one KV head's list to the next one's; 0: they share one. */
+  readonly stride: number;
+  /** Entries taken from the start, before `gap` entries are left out. */
+  readonly head: number;
+  readonly gap: number;
+  readonly shift: number;
+  readonly tokens: number;
+}
+
+/** A row that attends to all `length` tokens of the lane whose block table begins at word `table`. */
+export function writeDenseList(words: Uint32Array, row: number, table: number, length: number): void {
+  const at = row * ROW_LIST_WORDS;
+  words.fill(0, at, at + ROW_LIST_WORDS);
+  words[at] = table;
+  words[at + 4] = PAGE_SHIFT;
+  words[at + 5] = length;
+  words[at + 6] = table;
+  words[at + 7] = length;
+}
+
+/** The same but for layers outside `denseLayers`, where the row attends to `list`. */
+export function writePolicyList(
+  words: Uint32Array,
+  row: number,
+  table: number,
+  length: number,
+  list: TokenList,
+  denseLayers: readonly number[],
+): void {
+  writeDenseList(words, row, table, length);
+  const at = row * ROW_LIST_WORDS;
+  words[at] = list.base;
+  words[at + 1] = list.stride;
+  words[at + 2] = list.head;
+  words[at + 3] = list.gap;
+  words[at + 4] = list.shift;
+  words[at + 5] = list.tokens;
+  for (const layer of denseLayers) words[at + 8 + (layer >> 5)]! |= 1 << (layer & 31);
+}
+
+/** Work of the decode attention where rows attend to less than everything. All zero in a step without such rows. */
+export class SparseWork {
+  /** Decode rows whose policy leaves tokens out. */
+  rows = 0;
+  /** Items and tokens attended of all decode rows, in layers where every policy holds. */
+  items = 0;
+  tokens = 0;
+  /** Per layer: rows that are dense there in spite of their policy, and what that adds to items and tokens. */
+  readonly #dense = new Float64Array(3 * MAX_LAYERS);
+
+  reset(): void {
+    if (this.rows > 0) this.#dense.fill(0);
+    this.rows = 0;
+    this.items = 0;
+    this.tokens = 0;
+  }
+
+  /** Notes that a row is dense in a layer, where it takes so many more items and tokens than its policy says. */
+  addDense(layer: number, items: number, tokens: number): void {
+    this.#dense[layer * 3]! += 1;
+    this.#dense[layer * 3 + 1]! += items;
+    this.#dense[layer * 3 + 2]! += tokens;
+  }
+
+  /** Whether no row is dense for the layer's sake: its items are those of the policies. */
+  pure(layer: number): boolean {
+    return this.#dense[layer * 3] === 0;
+  }
+
+  itemsAt(layer: number): number {
+    return this.items + this.#dense[layer * 3 + 1]!;
+  }
+
+  tokensAt(layer: number): number {
+    return this.tokens + this.#dense[layer * 3 + 2]!;
+  }
+}
