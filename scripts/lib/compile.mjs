@@ -57,6 +57,7 @@ export function entries() {
     cost: 'src/cost/index.ts',
     lab: 'src/lab/index.ts',
     elements: 'src/elements/index.ts',
+    'web-llm': 'src/backends/web-llm/index.ts',
     node: 'src/node/index.ts',
     cli: 'src/cli/main.ts',
   };

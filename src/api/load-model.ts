@@ -27,6 +27,7 @@ import {
   type ThinkingDialect,
   type Tokenizer,
 } from '../text/index.ts';
+import { backendNamed } from './backends.ts';
 import { calibrationOf } from './calibration.ts';
 import { chatCompletions } from './chat.ts';
 import { textCodec } from './codec.ts';
@@ -49,7 +50,15 @@ const WHAT = 'Loading the model';
  * @throws ReckonError `bad-checkpoint`, `unknown-architecture`, `bad-tokenizer`, `network`, `no-webgpu`, `no-adapter`,
  *   `gpu-out-of-memory`, `limit-exceeded`, `over-capacity`, `bad-option`, `aborted`. Nothing stays allocated then.
  */
-export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+export async function loadModel(
+  source: ModelSource,
+  options?: LoadOptions & { backend?: 'reckon' },
+): Promise<LoadedModel>;
+export async function loadModel(source: ModelSource, options?: LoadOptions): Promise<Model>;
+export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  if (options.backend !== undefined && options.backend !== 'reckon') {
+    return (await backendNamed(options.backend))(String(source), options);
+  }
   return loadFrom(await sourceOf(source), options);
 }
 
@@ -211,7 +220,7 @@ function assemble(
 }
 
 /** A conversation as the model reads it; a lone question goes to a model without chat template as it is. */
-function promptOf(
+export function promptOf(
   messages: readonly ChatMessage[],
   chat: ChatTemplate,
   tokenizer: Tokenizer,

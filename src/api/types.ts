@@ -48,10 +48,17 @@ export interface LoadOptions {
   calibrate?: boolean;
   /** GPU memory for KV, in bytes. Default: a quarter of a GiB, less where lanes cannot use it or a buffer cannot hold it. */
   kvBytes?: number;
+  /**
+   * What computes. Default "reckon". "web-llm" knows more architectures and has fewer features (`engine.lacks`); it needs
+   * `@mlc-ai/web-llm` and an import of "reckon/web-llm" where models are loaded, and the source is then one of its models.
+   */
+  backend?: 'reckon' | 'web-llm';
 }
 
 export interface ModelInfo {
   name: string;
+  /** What computes. Absent: Reckon's own engine. What another one does not tell is NaN here. */
+  backend?: 'web-llm';
   architecture: string;
   parameters: number;
   weightBytes: number;

@@ -22,9 +22,14 @@ export interface DeviceProfile {
 /** Adapters that are a CPU in disguise, by what their drivers call themselves. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|warp/i;
 
+/** The adapter as it would be with a device that asks for all it has. */
+export function describeAdapter(adapter: GPUAdapter): DeviceProfile {
+  return describeDevice(adapter, adapter);
+}
+
 export function describeDevice(
   adapter: GPUAdapter,
-  device: GPUDevice,
+  device: Pick<GPUDevice, 'limits' | 'features'>,
   tuning?: DeviceProfile['tuning'],
 ): DeviceProfile {
   const { vendor, architecture, description, device: deviceName } = adapter.info;

@@ -51,7 +51,8 @@ class Connection {
     if (gpu) {
       throw new ReckonError('bad-option', 'A GPU object cannot be sent to a worker.', { hint: 'Leave `gpu` out.' });
     }
-    const from = sendable(source);
+    // Another backend's models go by names of its own.
+    const from = (options.backend ?? 'reckon') === 'reckon' ? sendable(source) : String(source);
     const info = await this.#call<ModelInfo>('Loading the model', signal, (id) =>
       this.#host.load(id, from, sent, proxy(quiet<LoadProgress>(onProgress))),
     );

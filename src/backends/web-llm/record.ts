@@ -1,0 +1,71 @@
+/** web-llm's own description of a model, and what its configuration tells. */
+import type { ModelRecord } from '@mlc-ai/web-llm';
+import type { CheckpointSource } from '../../checkpoint/index.ts';
+import { isReckonError, ReckonError } from '../../errors.ts';
+import type { WebLlm } from './package.ts';
+
+/** @throws ReckonError `bad-option` naming those that come near. */
+export function recordOf(webLlm: WebLlm, id: string): ModelRecord {
+  const list = webLlm.prebuiltAppConfig.model_list;
+  const wanted = id.toLowerCase();
+  const found = list.find(({ model_id, model }) => {
+    return model_id.toLowerCase() === wanted || model.toLowerCase().endsWith(`/${wanted}`);
+  });
+  if (found) return found;
+  const near = list.filter(({ model_id }) => model_id.toLowerCase().includes(wanted.split('-')[0] ?? wanted));
+  throw new ReckonError('bad-option', `web-llm has no model ${JSON.stringify(id.slice(0, 120))}.`, {
+    hint:
+      near.length > 0
+        ? `Near it: ${near
+            .slice(0, 8)
+            .map(({ model_id }) => model_id)
+            .join(', ')}.`
+        : 'See its prebuiltAppConfig.',
+    details: { model: id.slice(0, 120) },
+  });
+}
+
+/** Where the files of a record lie: web-llm adds the path of the hub to addresses that have none. */
+export function baseOf({ model }: ModelRecord): string {
+  const base = model.endsWith('/') ? model : `${model}/`;
+  return base.includes('/resolve/') ? base : `${base}resolve/main/`;
+}
+
+export interface MlcFacts {
+  readonly architecture: string;
+  readonly layers: number;
+  /** KV bytes of a token at two bytes an element; 0 where the configuration does not tell. */
+  readonly bytesPerToken: number;
+  readonly stopTokens: readonly number[];
+}
+
+const numberOf = (value: unknown): number | undefined => (typeof value === 'number' && value > 0 ? value : undefined);
+
+/**
+ * Reads `mlc-chat-config.json`.
+ * @throws ReckonError `network`, `bad-checkpoint`.
+ */
+export async function readFacts(source: CheckpointSource, signal: AbortSignal | undefined): Promise<MlcFacts> {
+  const text = await source.text('mlc-chat-config.json', signal ? { signal } : {});
+  let config: Record<string, unknown>;
+  try {
+    config = JSON.parse(text) as Record<string, unknown>;
+    if (typeof config !== 'object' || config === null) throw new TypeError('It is no object.');
+  } catch (cause) {
+    if (isReckonError(cause)) throw cause;
+    throw new ReckonError('bad-checkpoint', `mlc-chat-config.json of ${source.name} is not JSON.`, { cause });
+  }
+  const model = (config.model_config ?? {}) as Record<string, unknown>;
+  const layers = numberOf(model.num_hidden_layers) ?? Number.NaN;
+  const heads = numberOf(model.num_key_value_heads) ?? numberOf(model.num_attention_heads) ?? 0;
+  const wide = (numberOf(model.hidden_size) ?? 0) / (numberOf(model.num_attention_heads) ?? 1);
+  const elements = 2 * layers * heads * (numberOf(model.head_dim) ?? wide);
+  const template = (config.conv_template ?? {}) as { stop_token_ids?: unknown };
+  const ends = [template.stop_token_ids, config.eos_token_id].flat().filter((id): id is number => Number.isInteger(id));
+  return {
+    architecture: typeof config.model_type === 'string' ? config.model_type : 'unknown',
+    layers,
+    bytesPerToken: Number.isFinite(elements) ? 2 * elements : 0,
+    stopTokens: [...new Set(ends)],
+  };
+}
