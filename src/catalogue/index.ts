@@ -4,7 +4,7 @@ export { findModel, MODELS, modelNamed } from './entries.ts';
 export { type FitModel, type FitPlan, type FitReport, willItRun } from './fit.ts';
 export type { Speed } from './speed.ts';
 export { suggestions } from './suggest.ts';
-export type { FitDevice, StorageRoom } from './surroundings.ts';
+export { type FitDevice, type StorageRoom, TYPICAL_LIMITS } from './surroundings.ts';
 export type { CatalogueModel, Licence, StoredAs } from './types.ts';
 export { loadedAs } from './weights.ts';
 export { bytesText } from './words.ts';

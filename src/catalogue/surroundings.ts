@@ -23,7 +23,7 @@ export interface StorageRoom {
 const GIB = 2 ** 30;
 
 /** What browsers report for most GPUs of desktop computers. */
-const TYPICAL = { maxBufferSize: 4 * GIB, maxStorageBufferBindingSize: 2 * GIB - 4 };
+export const TYPICAL_LIMITS = { maxBufferSize: 4 * GIB, maxStorageBufferBindingSize: 2 * GIB - 4 };
 
 /** WebGPU keeps the size of GPU memory to itself. Drivers cap single buffers at half of it or less. */
 const MEMORY_PER_BUFFER = 2;
@@ -37,7 +37,7 @@ export interface Surroundings {
 
 /** The device with what it does not tell filled in, and a sentence for each assumption. */
 export function deviceOf(device: FitDevice | null): Surroundings {
-  const limits = device?.limits ?? TYPICAL;
+  const limits = device?.limits ?? TYPICAL_LIMITS;
   const memoryBytes = device?.memoryBytes ?? MEMORY_PER_BUFFER * limits.maxBufferSize;
   const assumed: string[] = [];
   if (device === null) {

@@ -69,7 +69,8 @@ export async function loadWebLlm(model: string, options: WebLlmOptions = {}): Pr
     weightBytes: entry?.downloadBytes ?? Number.NaN,
     precision: { weights: 'f16', kv: 'f16' },
     vocabulary: driver.vocabulary,
-    layers: facts.layers,
+    layers: facts.shape.layers,
+    shape: { ...(entry?.shape ?? facts.shape), name: record.model_id },
     maxContext: context,
     device,
   };

@@ -1,6 +1,7 @@
 /** web-llm's own description of a model, and what its configuration tells. */
 import type { ModelRecord } from '@mlc-ai/web-llm';
 import type { CheckpointSource } from '../../checkpoint/index.ts';
+import { kvElements, type ModelShape } from '../../cost/shapes.ts';
 import { isReckonError, ReckonError } from '../../errors.ts';
 import type { WebLlm } from './package.ts';
 
@@ -33,13 +34,33 @@ export function baseOf({ model }: ModelRecord): string {
 
 export interface MlcFacts {
   readonly architecture: string;
-  readonly layers: number;
+  /** As far as the configuration tells it: what it does not is NaN. */
+  readonly shape: ModelShape;
   /** KV bytes of a token at two bytes an element; 0 where the configuration does not tell. */
   readonly bytesPerToken: number;
   readonly stopTokens: readonly number[];
 }
 
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' && value > 0 ? value : undefined);
+
+function shapeOf(name: string, config: Record<string, unknown>): ModelShape {
+  const size = (field: string) => numberOf(config[field]) ?? Number.NaN;
+  const [hiddenSize, heads] = [size('hidden_size'), size('num_attention_heads')];
+  return {
+    name,
+    layers: size('num_hidden_layers'),
+    hiddenSize,
+    intermediateSize: size('intermediate_size'),
+    heads,
+    kvHeads: numberOf(config.num_key_value_heads) ?? heads,
+    headDim: numberOf(config.head_dim) ?? hiddenSize / heads,
+    vocabSize: size('vocab_size'),
+    tiedEmbeddings: config.tie_word_embeddings === true,
+    qkNorm: false,
+    qkvBias: config.attention_bias === true,
+    maxContext: size('context_window_size'),
+  };
+}
 
 /**
  * Reads `mlc-chat-config.json`.
@@ -55,17 +76,14 @@ export async function readFacts(source: CheckpointSource, signal: AbortSignal | 
     if (isReckonError(cause)) throw cause;
     throw new ReckonError('bad-checkpoint', `mlc-chat-config.json of ${source.name} is not JSON.`, { cause });
   }
-  const model = (config.model_config ?? {}) as Record<string, unknown>;
-  const layers = numberOf(model.num_hidden_layers) ?? Number.NaN;
-  const heads = numberOf(model.num_key_value_heads) ?? numberOf(model.num_attention_heads) ?? 0;
-  const wide = (numberOf(model.hidden_size) ?? 0) / (numberOf(model.num_attention_heads) ?? 1);
-  const elements = 2 * layers * heads * (numberOf(model.head_dim) ?? wide);
+  const shape = shapeOf(source.name, (config.model_config ?? {}) as Record<string, unknown>);
+  const bytes = 2 * kvElements(shape);
   const template = (config.conv_template ?? {}) as { stop_token_ids?: unknown };
   const ends = [template.stop_token_ids, config.eos_token_id].flat().filter((id): id is number => Number.isInteger(id));
   return {
     architecture: typeof config.model_type === 'string' ? config.model_type : 'unknown',
-    layers,
-    bytesPerToken: Number.isFinite(elements) ? 2 * elements : 0,
+    shape,
+    bytesPerToken: Number.isFinite(bytes) ? bytes : 0,
     stopTokens: [...new Set(ends)],
   };
 }
