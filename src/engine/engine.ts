@@ -69,6 +69,7 @@ export class GpuEngine implements Engine {
       totalPages: this.#decoder.totalPages,
       freePages: this.#pool.free,
       bytesPerToken: this.#decoder.kvBytesPerToken,
+      precision: this.#decoder.precisions.kv,
       maxContext: this.#decoder.maxContext,
       maxLanes: this.#decoder.limits.slots,
     };

@@ -3,6 +3,7 @@
  * and nothing else, so that they run on any implementation of it.
  */
 import type { DeviceProfile } from '../gpu/profile.ts';
+import type { KvPrecision } from '../kernels/precision.ts';
 import type { CostByClass } from '../ledger/cost.ts';
 import type { LaneJournal } from './journal.ts';
 
@@ -106,6 +107,8 @@ export interface KvCapacity {
   readonly totalPages: number;
   readonly freePages: number;
   readonly bytesPerToken: number;
+  /** Of the KV; absent where another runtime keeps it. */
+  readonly precision?: KvPrecision;
   /** Longest lane the model and the cache allow. */
   readonly maxContext: number;
   /** Most lanes that can run in one step. */

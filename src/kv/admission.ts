@@ -1,5 +1,7 @@
 /** What fits into a KV cache, told before anything runs. */
 import { checkNumber, ReckonError } from '../errors.ts';
+import type { KvPrecision } from '../kernels/precision.ts';
+import { bytesText, tokensText } from './words.ts';
 
 /** A run: `lanes` lanes with their first `shared` tokens in common, each growing to `length` tokens. */
 export interface RunPlan {
@@ -17,6 +19,8 @@ export interface CacheRoom {
   readonly bytesPerToken: number;
   /** Longest lane, tokens. */
   readonly maxContext: number;
+  /** Of the KV, where it is known: smaller ones are then suggested. */
+  readonly precision?: KvPrecision;
 }
 
 export interface Fit {
@@ -34,7 +38,7 @@ export interface Fit {
  * Pages that full lanes hold: common full pages once; then each lane its own, the copy of the open common page included.
  * Lanes that do not grow past what they share hold only that.
  */
-function pagesNeeded({ lanes, shared, length }: RunPlan, pageSize: number): number {
+export function pagesNeeded({ lanes, shared, length }: RunPlan, pageSize: number): number {
   if (length === shared) return Math.ceil(length / pageSize);
   const common = Math.floor(shared / pageSize);
   return common + lanes * (Math.ceil(length / pageSize) - common);
@@ -64,52 +68,61 @@ export function fits(plan: RunPlan, room: CacheRoom): Fit {
   return { fits: fit, pages, bytes: pages * pageSize * bytesPerToken, maxLength, maxLanes };
 }
 
+/** What a smaller precision would save, in words. */
+const SMALLER: Readonly<Record<KvPrecision, string>> = {
+  f32: ', or f16 KV for twice that, int8 for about four times',
+  f16: ', or int8 KV for about twice that',
+  int8: '',
+};
+
+/**
+ * What does not fit and what would: "8 lanes × 32k tokens need 28 GiB of KV; this device admits 3.1 GiB: 8 × 3.6k, or 1 × 29k,
+ * or int8 KV for about twice that". Null where the plan fits.
+ * @param holder who has the room, and how much in bytes.
+ * @throws ReckonError `bad-option` when the plan itself makes no sense.
+ */
+export function capacityMessage(
+  plan: RunPlan,
+  room: CacheRoom,
+  holder: { readonly says: string; readonly bytes: number },
+): string | null {
+  const fit = fits(plan, room);
+  if (fit.fits) return null;
+  const { lanes, shared, length } = plan;
+  const alike = shared > 0 && lanes > 1 ? `, ${tokensText(shared)} of them shared,` : '';
+  const asked = `${lanes} lane${lanes === 1 ? '' : 's'} × ${tokensText(length)} tokens${alike} need${lanes === 1 ? 's' : ''}`;
+  const choices: string[] = [];
+  const offer = (count: number, longest: number) => {
+    // Lanes that could only hold what they share would have nothing to say.
+    if (longest > shared || (longest > 0 && longest === length)) choices.push(`${count} × ${tokensText(longest)}`);
+  };
+  offer(lanes, fit.maxLength);
+  if (fit.maxLanes > 0) offer(fit.maxLanes, length);
+  else if (lanes > 1) offer(1, fits({ ...plan, lanes: 1 }, room).maxLength);
+  const saved = room.precision === undefined ? '' : SMALLER[room.precision];
+  const would = choices.length > 0 ? `: ${choices.join(', or ')}${saved}` : ', too little for any lane';
+  return `${asked} ${bytesText(fit.bytes)} of KV; ${holder.says} ${bytesText(holder.bytes)}${would}`;
+}
+
 /**
  * Refuses a run that cannot fit.
  * @throws ReckonError `over-capacity` saying what was asked, what there is and what would fit; `bad-option`.
  */
 export function admit(plan: RunPlan, room: CacheRoom): void {
-  const fit = fits(plan, room);
-  if (fit.fits) return;
-  const { lanes, shared, length } = plan;
   const { pageSize, totalPages, bytesPerToken, maxContext } = room;
-  const details = { ...plan, ...fit, totalPages, pageSize, maxContext };
-  if (length > maxContext) {
+  const bytes = totalPages * pageSize * bytesPerToken;
+  const message = capacityMessage(plan, room, { says: 'this engine holds', bytes });
+  if (message === null) return;
+  const details = { ...plan, ...fits(plan, room), totalPages, pageSize, maxContext };
+  if (plan.length > maxContext) {
     throw new ReckonError(
       'over-capacity',
-      `A lane of ${length} tokens is longer than the ${maxContext} that the model and its KV cache allow.`,
+      `A lane of ${plan.length} tokens is longer than the ${maxContext} that the model and its KV cache allow.`,
       { hint: `Ask for at most ${maxContext} tokens a lane, prompt included.`, details },
     );
   }
-  const common = shared > 0 && lanes > 1 ? `, ${shared} of them shared,` : '';
-  const held = `${totalPages} (${size(totalPages * pageSize * bytesPerToken)})`;
-  const choices = [];
-  if (fit.maxLength > shared) choices.push(lanesOf(lanes, fit.maxLength));
-  if (fit.maxLanes > 0) choices.push(lanesOf(fit.maxLanes, length));
-  const hint =
-    choices.length > 0
-      ? `What would fit: ${choices.join(', or ')}.`
-      : `The longest single lane that fits has ${Math.min(totalPages * pageSize, maxContext)} tokens.`;
-  throw new ReckonError(
-    'over-capacity',
-    `${lanesOf(lanes, length)}${common} need${lanes === 1 ? 's' : ''} ${fit.pages} KV pages of ${pageSize} tokens (${size(fit.bytes)}); this engine holds ${held}.`,
-    { hint, details },
-  );
-}
-
-function lanesOf(lanes: number, length: number): string {
-  return `${lanes} lane${lanes === 1 ? '' : 's'} of ${length} tokens`;
-}
-
-/** Bytes for people: three digits. */
-export function size(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${value.toFixed(digits)} ${units[unit]}`;
+  throw new ReckonError('over-capacity', `${message}.`, {
+    hint: 'Ask for less, or load the model with more memory for KV (kvBytes).',
+    details,
+  });
 }

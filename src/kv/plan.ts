@@ -1,6 +1,6 @@
 /** How large a KV cache to make. */
 import { checkNumber, ReckonError } from '../errors.ts';
-import { size } from './admission.ts';
+import { bytesText } from './words.ts';
 
 export interface CacheNeeds {
   /** KV of one token over all layers, bytes; half of it keys. */
@@ -45,14 +45,14 @@ export function planCache(needs: CacheNeeds): CachePlan {
   if (budget < pageBytes) {
     throw new ReckonError(
       'over-capacity',
-      `The KV cache may take ${size(budget)}, and one page of ${pageSize} tokens takes ${size(pageBytes)}.`,
+      `The KV cache may take ${bytesText(budget)}, and one page of ${pageSize} tokens takes ${bytesText(pageBytes)}.`,
       { hint: 'Give it more memory, or load a smaller model.', details: { budget, pageBytes } },
     );
   }
   if (maxBuffer < partBytes) {
     throw new ReckonError(
       'limit-exceeded',
-      `A KV page takes ${size(partBytes)} in each layer's buffer, and this device allows buffers of ${size(maxBuffer)}.`,
+      `A KV page takes ${bytesText(partBytes)} in each layer's buffer, and this device allows buffers of ${bytesText(maxBuffer)}.`,
       { hint: 'Load a smaller model, or use another GPU.', details: { partBytes, maxBuffer } },
     );
   }

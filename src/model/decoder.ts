@@ -44,6 +44,7 @@ const DEFAULT_BIASES = 16384;
 
 export class Decoder {
   readonly config: ModelConfig;
+  readonly precisions: Precisions;
   readonly limits: StepLimits;
   readonly step: StepBuffers;
   /** u32 [maxSamples] × (token, bits of the f32 log-probability). */
@@ -62,6 +63,7 @@ export class Decoder {
 
   private constructor(parts: {
     config: ModelConfig;
+    precisions: Precisions;
     limits: StepLimits;
     step: StepBuffers;
     results: GPUBuffer;
@@ -74,6 +76,7 @@ export class Decoder {
     draw: BoundSampler;
   }) {
     this.config = parts.config;
+    this.precisions = parts.precisions;
     this.limits = parts.limits;
     this.step = parts.step;
     this.results = parts.results;
@@ -194,6 +197,7 @@ export class Decoder {
       );
       return new Decoder({
         config,
+        precisions,
         limits,
         step,
         results,

@@ -24,7 +24,7 @@ describe('capacityMessage', () => {
     const room = { bytes: 1000, bytesPerToken: 1, precision: 'f32' } as const;
     expect(capacityMessage({ lanes: 4, length: 400, shared: 300 }, room)).toBeNull();
     expect(capacityMessage({ lanes: 10, length: 400, shared: 300 }, room)).toBe(
-      '10 lanes × 400 tokens, 300 of them shared, need 1.3 KiB of KV; this device admits 1000 bytes: 10 × 370, or 1 × 400, or f16 KV for twice that, int8 for about four times',
+      '10 lanes × 400 tokens, 300 of them shared, need 1.3 KiB of KV; this device admits 1000 bytes: 10 × 370, or 7 × 400, or f16 KV for twice that, int8 for about four times',
     );
     expect(capacityMessage({ lanes: 2, length: 4000, shared: 3000 }, room)).toContain('too little for any lane');
   });

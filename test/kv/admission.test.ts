@@ -4,7 +4,7 @@ import { isReckonError, type ReckonError } from '../../src/errors.ts';
 import { admit, fits, planCache, type RunPlan } from '../../src/kv/index.ts';
 import { Simulation } from './simulation.ts';
 
-const ROOM = { pageSize: 16, totalPages: 256, bytesPerToken: 114_688, maxContext: 4096 };
+const ROOM = { pageSize: 16, totalPages: 256, bytesPerToken: 114_688, maxContext: 4096, precision: 'f16' } as const;
 
 function refusal(call: () => unknown): ReckonError {
   try {
@@ -74,7 +74,7 @@ describe('admission', () => {
     const error = refusal(() => admit({ lanes: 8, shared: 24, length: 2048 }, ROOM));
     expect(error.code).toBe('over-capacity');
     expect(error.message).toBe(
-      '8 lanes of 2048 tokens, 24 of them shared, need 1017 KV pages of 16 tokens (1.74 GiB); this engine holds 256 (448 MiB). What would fit: 8 lanes of 512 tokens, or 2 lanes of 2048 tokens.',
+      '8 lanes × 2k tokens, 24 of them shared, need 1.7 GiB of KV; this engine holds 448 MiB: 8 × 512, or 2 × 2k, or int8 KV for about twice that. Ask for less, or load the model with more memory for KV (kvBytes).',
     );
     expect(error.details).toMatchObject({ lanes: 8, pages: 1017, totalPages: 256, maxLength: 512, maxLanes: 2 });
   });
@@ -88,9 +88,7 @@ describe('admission', () => {
 
   it('does not offer what is no use', () => {
     const error = refusal(() => admit({ lanes: 20, shared: 4090, length: 4096 }, { ...ROOM, totalPages: 100 }));
-    expect(error.message).toMatch(
-      /this engine holds 100 \(175 MiB\)\. The longest single lane that fits has 1600 tokens\.$/,
-    );
+    expect(error.message).toMatch(/this engine holds 175 MiB, too little for any lane\. Ask for less/);
   });
 
   it('lets through what fits, and takes idle KV for free', () => {
@@ -171,7 +169,7 @@ describe('the plan of a cache', () => {
     expect(refusal(() => planCache({ ...NEEDS, memoryBudgetBytes: 10_000 }))).toMatchObject({
       code: 'over-capacity',
       message:
-        'The KV cache may take 9.77 KiB, and one page of 16 tokens takes 1.75 MiB. Give it more memory, or load a smaller model.',
+        'The KV cache may take 9.8 KiB, and one page of 16 tokens takes 1.8 MiB. Give it more memory, or load a smaller model.',
     });
     expect(refusal(() => planCache({ ...NEEDS, maxBufferBytes: 1000 }))).toMatchObject({ code: 'limit-exceeded' });
     expect(refusal(() => planCache({ ...NEEDS, layers: 0 }))).toMatchObject({ code: 'bad-option' });
