@@ -81,7 +81,10 @@ interface Run {
   bytes: number;
 }
 
-async function decodeBench(bench: BenchModel, options: DecodeBenchOptions): Promise<BenchOutput> {
+export async function decodeBench(
+  bench: BenchModel,
+  options: DecodeBenchOptions,
+): Promise<BenchOutput & { data: DecodeReport }> {
   const { model, engine } = bench;
   const prompt = Array.from({ length: options.context }, (_, i) => (i * 7 + 3) % model.info.vocabulary);
   const prefill: number[] = [];

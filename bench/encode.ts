@@ -48,7 +48,7 @@ async function encodeBench(source: CheckpointSource, api: GPU, precision: Precis
   const gpu = await openGpu({ gpu: api, tuning: 'gpu' });
   const precisions = { weights: precision, kv: precision };
   const { model: config } = await readModelConfig(source);
-  const weights = await uploadWeights(gpu, config, precision, streamTensors(source, config));
+  const weights = await uploadWeights(gpu, config, { precision }, streamTensors(source, config));
   const sizes = { maxLanes: LANES, maxContext: 128, kvBytes: 64 * 2 ** 20 };
   const decoder = await Decoder.create(gpu, config, weights, precisions, sizes);
   const step = new StepRecorder(gpu);

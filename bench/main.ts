@@ -5,8 +5,9 @@ import { decode } from './decode.ts';
 import { encode } from './encode.ts';
 import { type Bench, benchOptions, COMMON_HELP } from './options.ts';
 import { predict } from './predict.ts';
+import { weights } from './weights.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { decode, encode, budgets, predict };
+const BENCHES: Readonly<Record<string, Bench>> = { decode, encode, budgets, predict, weights };
 
 function usage(): string {
   const lines = Object.entries(BENCHES).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);

@@ -16,12 +16,14 @@ export const MODEL_OPTIONS = {
   model: { type: 'string' },
   layers: { type: 'string' },
   precision: { type: 'string' },
+  weights: { type: 'string' },
   fast: { type: 'boolean' },
 } as const;
 
 export const MODEL_HELP = `  --model NAME      a shape (${Object.keys(MODEL_SHAPES).join(', ')}: random weights) or a checkpoint's folder (default proto)
   --layers N        fewer layers than the shape has
   --precision P     f16 | f32 for weights and KV (default f16)
+  --weights W       8bit | 4bit: quantised while they are loaded (default: as --precision says)
   --fast            without the driver's bounds checks (Dawn only)
 `;
 
@@ -32,6 +34,7 @@ export function modelOptions(options: Options): Omit<BenchModelOptions, 'maxLane
     model: options.text('model') ?? 'proto',
     ...(layers === undefined ? {} : { layers }),
     precision: options.oneOf('precision', ['f16', 'f32']) ?? 'f16',
+    quantize: options.oneOf('weights', ['8bit', '4bit'] as const) ?? null,
     driver: driverOf(options),
     unsafeFast: options.flag('fast'),
   };
@@ -41,6 +44,8 @@ export interface BenchModelOptions {
   model: string;
   layers?: number;
   precision: Precision;
+  /** Of weights, while they are loaded. */
+  quantize: '8bit' | '4bit' | null;
   driver: 'auto' | 'system' | 'software';
   unsafeFast: boolean;
   maxLanes: number;
@@ -59,6 +64,7 @@ export async function openBenchModel(options: BenchModelOptions): Promise<BenchM
     gpu,
     timestamps: true,
     precision: { weights: options.precision, kv: options.precision },
+    quantize: options.quantize,
     maxLanes: options.maxLanes,
     maxContext: options.maxContext,
   });

@@ -14,9 +14,8 @@ import { shapeOf } from '../cost/shapes.ts';
 import { GpuEngine } from '../engine/engine.ts';
 import { abortedError, checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
 import { type Gpu, openGpu } from '../gpu/index.ts';
-import type { Precisions } from '../kernels/precision.ts';
 import { Decoder } from '../model/decoder.ts';
-import { uploadWeights, type Weights } from '../model/weights.ts';
+import { precisionOf, uploadWeights, type Weights } from '../model/weights.ts';
 import {
   type ChatTemplate,
   detectDialect,
@@ -84,11 +83,19 @@ export async function loadFrom(source: CheckpointSource, options: LoadOptions = 
         onProgress?.({ phase: 'weights', ...seen });
       },
     });
-    const weights = await unlessAborted(uploadWeights(gpu, files.config, settings.precision.weights, chunks), signal);
+    const weights = await unlessAborted(
+      uploadWeights(
+        gpu,
+        files.config,
+        { precision: settings.precision.weights, quantize: settings.quantize, encodings: files.weights.encodings },
+        chunks,
+      ),
+      signal,
+    );
     onProgress?.({ phase: 'kernels', ...seen });
     const decoder = await unlessAborted(createDecoder(gpu, files.config, weights, settings), signal);
     const calibration = options.calibrate ? await unlessAborted(calibrationOf(gpu), signal) : undefined;
-    const model = assemble(source, gpu, decoder, files, settings.precision, weights.bytes, calibration);
+    const model = assemble(source, gpu, decoder, files, settings, weights, calibration);
     onProgress?.({ phase: 'ready', ...seen });
     return model;
   } catch (error) {
@@ -165,11 +172,12 @@ function assemble(
   gpu: Gpu,
   decoder: Decoder,
   { config, tokenizer, chat, defaults }: Configuration,
-  precision: Precisions,
-  weightBytes: number,
+  settings: ResolvedLoadOptions,
+  weights: Weights,
   calibration: DeviceCalibration | undefined,
 ): LoadedModel {
   const dialect = detectDialect(chat, tokenizer);
+  const precision = { weights: precisionOf(weights), kv: settings.precision.kv };
   const engine = new GpuEngine({
     gpu,
     decoder,
@@ -178,7 +186,7 @@ function assemble(
     identity: {
       model: source.name,
       revision: source.revision ?? '',
-      weights: precision.weights,
+      weights: [settings.precision.weights, settings.quantize ?? []].flat().join(', '),
       kv: precision.kv,
     },
   });
@@ -198,7 +206,7 @@ function assemble(
     name,
     architecture: config.architecture,
     parameters: parameterCount(config),
-    weightBytes,
+    weightBytes: weights.bytes,
     precision,
     vocabulary: config.vocabSize,
     layers: config.layers,

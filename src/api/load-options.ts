@@ -5,6 +5,7 @@ import type { LoadOptions } from './types.ts';
 
 export interface ResolvedLoadOptions {
   readonly precision: Precisions;
+  readonly quantize: '4bit' | '8bit' | null;
   readonly maxLanes: number;
   /** Undefined: as long as the model allows, up to `DEFAULT_CONTEXT`. */
   readonly maxContext: number | undefined;
@@ -17,6 +18,7 @@ const DEFAULT_LANES = 64;
 const MAX_LANES = 256;
 const DEFAULT_KV_BYTES = 256 * 2 ** 20;
 const WEIGHT_PRECISIONS: readonly Precision[] = ['f16', 'f32'];
+const QUANTIZE: readonly unknown[] = ['4bit', '8bit', undefined, null];
 const KV_PRECISIONS: readonly KvPrecision[] = ['f16', 'f32', 'int8'];
 
 function precisionOf<P extends KvPrecision>(name: string, value: unknown, known: readonly P[]): P | 'f16' {
@@ -31,12 +33,19 @@ function precisionOf<P extends KvPrecision>(name: string, value: unknown, known:
 
 /** @throws ReckonError `bad-option` naming the setting, its value and its range. */
 export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
-  const { precision, maxLanes, maxContext, kvBytes } = options;
+  const { precision, quantize, maxLanes, maxContext, kvBytes } = options;
+  if (!QUANTIZE.includes(quantize)) {
+    throw new ReckonError('bad-option', `quantize is ${JSON.stringify(quantize)}.`, {
+      hint: 'It must be "4bit", "8bit", or left out.',
+      details: { name: 'quantize', value: quantize },
+    });
+  }
   return {
     precision: {
       weights: precisionOf('weights', precision?.weights, WEIGHT_PRECISIONS),
       kv: precisionOf('kv', precision?.kv, KV_PRECISIONS),
     },
+    quantize: quantize ?? null,
     maxLanes: checkNumber('maxLanes', maxLanes ?? DEFAULT_LANES, { min: 1, max: MAX_LANES, integer: true }),
     maxContext: maxContext === undefined ? undefined : checkNumber('maxContext', maxContext, { min: 2, integer: true }),
     kvBytes: checkNumber('kvBytes', kvBytes ?? DEFAULT_KV_BYTES, { min: 1 }),

@@ -4,6 +4,7 @@ import type { ModelShape } from '../cost/shapes.ts';
 import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { KvPrecision, Precision } from '../kernels/precision.ts';
+import type { LoadedPrecision } from '../model/weights.ts';
 import type { BestOfNOptions } from '../strategies/best-of-n.ts';
 import type { Budget } from '../strategies/budget.ts';
 import type { Answer, ReasoningEvent, ThinkingOptions } from '../strategies/types.ts';
@@ -33,6 +34,11 @@ export interface LoadOptions {
    * each token and head and takes about half the room of f16.
    */
   precision?: { weights?: Precision; kv?: KvPrecision };
+  /**
+   * Quantises weights that the checkpoint has as floats while they are loaded, in groups of 32 with f16 scales: to 4 bits (as MLC's
+   * q4f16_1) or 8. Weights that are quantised already stay as they are.
+   */
+  quantize?: '4bit' | '8bit' | null;
   /** Longest lane in tokens, at most the model's own context. Default: that, up to 32,768, and what the KV holds. */
   maxContext?: number;
   /** Most lanes in one step, at most 256; more of them take turns. Default 64. */
@@ -62,7 +68,8 @@ export interface ModelInfo {
   architecture: string;
   parameters: number;
   weightBytes: number;
-  precision: { weights: Precision; kv: KvPrecision };
+  /** `weights`: what most of them are; `int4`, `int8`: quantised. */
+  precision: { weights: LoadedPrecision; kv: KvPrecision };
   vocabulary: number;
   layers: number;
   maxContext: number;

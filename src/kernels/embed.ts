@@ -1,8 +1,15 @@
 /** Token embedding: a row of the residual stream from the packed table. See shaders/embed/embed.wesl. */
-import { checkNumber, ReckonError } from '../errors.ts';
+import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { packedColumns } from './pack.ts';
-import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import {
+  type ColumnRange,
+  checkFormat,
+  columnBytes,
+  matrixConditions,
+  matrixConstants,
+  type PackedMatrix,
+  type WeightFormat,
+} from './matrix.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
 
 export interface EmbedShape {
@@ -10,11 +17,14 @@ export interface EmbedShape {
   hidden: number;
   /** Tokens in the table; larger ids read the last one. */
   vocab: number;
+  format: WeightFormat;
+  /** How the table is divided over buffers; default: not. */
+  parts?: readonly ColumnRange[];
 }
 
 export interface EmbedBuffers {
-  /** Packed [hidden/4][vocab padded]: a table of its own, or the tied head. */
-  table: GPUBuffer;
+  /** hidden → vocab, of the shape's format and parts: a table of its own, or the tied head. */
+  table: PackedMatrix;
   /** f32 [rows][hidden] */
   out: GPUBuffer;
   step: StepBuffers;
@@ -24,51 +34,68 @@ const THREADS = 64;
 
 export class Embed {
   readonly shape: EmbedShape;
-  readonly kernel: Kernel;
+  /** One for each part of the table. */
+  readonly kernels: readonly Kernel[];
   /** Bytes of GPU traffic a row compels. */
   readonly rowBytes: number;
 
-  private constructor(shape: EmbedShape, kernel: Kernel, rowBytes: number) {
+  private constructor(shape: EmbedShape, kernels: readonly Kernel[], rowBytes: number) {
     this.shape = shape;
-    this.kernel = kernel;
+    this.kernels = kernels;
     this.rowBytes = rowBytes;
   }
 
-  /** @throws ReckonError `bad-option` when `hidden` is not a positive multiple of 4 or the vocabulary is empty. */
-  static async create(gpu: Gpu, shape: EmbedShape, precisions: Precisions): Promise<Embed> {
-    const { hidden, vocab } = shape;
+  /** @throws ReckonError `bad-option` when the format cannot hold rows of `hidden` numbers or the vocabulary is empty. */
+  static async create(gpu: Gpu, shape: EmbedShape): Promise<Embed> {
+    const { hidden, vocab, format } = shape;
     checkNumber('hidden', hidden, { min: 4, integer: true });
     checkNumber('vocab', vocab, { min: 1, integer: true });
-    if (hidden % 4 !== 0) throw new ReckonError('bad-option', `hidden is ${hidden}; it must be a multiple of 4.`);
-    const kernel = await gpu.kernel({
-      module: 'embed/embed',
-      bindings: ['uniform', 'read', 'read', 'read', 'write'],
-      constants: { HIDDEN4: hidden / 4, NPAD: packedColumns(vocab), VOCAB: vocab },
-      conditions: precisionConditions(gpu, precisions),
-    });
+    checkFormat(hidden, format);
+    const parts = shape.parts ?? [{ first: 0, outputs: vocab }];
+    const kernels = parts.map(({ first, outputs }) =>
+      gpu.kernel({
+        module: 'embed/embed',
+        bindings: ['uniform', 'read', 'read', 'read', 'write'],
+        constants: {
+          ...matrixConstants(hidden, outputs, format),
+          HIDDEN4: hidden / 4,
+          VOCAB: vocab,
+          FIRST: first,
+          COUNT: outputs,
+        },
+        conditions: { ...matrixConditions(gpu, format), parted: parts.length > 1 },
+      }),
+    );
     // The row's descriptor, its weights, its place in x.
-    return new Embed(shape, kernel, 16 + hidden * (BYTES[precisions.weights] + 4));
+    return new Embed(shape, await Promise.all(kernels), 16 + columnBytes(hidden, format) + hidden * 4);
   }
 
   bind(gpu: Gpu, { table, out, step }: EmbedBuffers): BoundEmbed {
-    return new BoundEmbed(this, gpu.bind(this.kernel, [step.header, step.rows, step.laneTokens, table, out]));
+    const groups = table.parts.map(({ buffer }, part) =>
+      gpu.bind(this.kernels[part]!, [step.header, buffer, step.rows, step.laneTokens, out]),
+    );
+    return new BoundEmbed(this, groups);
   }
 }
 
 /** An embedding with its buffers. */
 export class BoundEmbed {
   readonly #embed: Embed;
-  readonly #bindings: GPUBindGroup;
+  readonly #bindings: readonly GPUBindGroup[];
 
-  constructor(embed: Embed, bindings: GPUBindGroup) {
+  constructor(embed: Embed, bindings: readonly GPUBindGroup[]) {
     this.#embed = embed;
     this.#bindings = bindings;
   }
 
+  /** A dispatch for each part of the table; a row finds its numbers in one of them, and is counted with the first. */
   record(step: StepRecorder, { rows }: StepShape): void {
     if (rows === 0) return;
-    const { kernel, shape, rowBytes } = this.#embed;
+    const { kernels, shape, rowBytes } = this.#embed;
     const groups = Math.ceil(shape.hidden / 4 / THREADS);
-    step.dispatch(kernel, this.#bindings, [groups, rows], 'other', 'rows', 0, rows * rowBytes);
+    for (const [part, kernel] of kernels.entries()) {
+      const bytes = part === 0 ? rows * rowBytes : rows * 16;
+      step.dispatch(kernel, this.#bindings[part]!, [groups, rows], 'other', 'rows', 0, bytes);
+    }
   }
 }

@@ -1,18 +1,28 @@
 /** Activations × packed weights, with what follows fused: residual add, SwiGLU, bias. See shaders/matmul/. */
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { DeviceProfile, Gpu, Kernel } from '../gpu/index.ts';
-import { packedColumns } from './pack.ts';
-import { BYTES, type Precisions, precisionConditions } from './precision.ts';
+import {
+  type ColumnRange,
+  checkFormat,
+  columnBytes,
+  matrixConditions,
+  matrixConstants,
+  type PackedMatrix,
+  type WeightFormat,
+} from './matrix.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
 
 /** What is done with x·Wᵀ: stored; added to `out`; or, of columns interleaved gate, up: silu(gate) · up stored. */
 export type MatmulEpilogue = 'store' | 'add' | 'swiglu';
 
 export interface MatmulShape {
-  /** K: a multiple of 4. */
+  /** K: a multiple of 4, of quantised weights of their group. */
   inputs: number;
   /** N: columns of the weights, before padding. Even for `swiglu`. */
   outputs: number;
+  format: WeightFormat;
+  /** How the weights are divided over buffers; default: not. */
+  parts?: readonly ColumnRange[];
   epilogue: MatmulEpilogue;
   bias: boolean;
   /** Which count of the step is M: all its rows, or those whose logits are wanted. */
@@ -70,7 +80,8 @@ export function defaultTuning(profile: DeviceProfile): MatmulTuning {
 const TILED = { tile: 32, tallTile: 64, depth: 4 };
 
 interface Variant {
-  kernel: Kernel;
+  /** Of each part of the weights; the same where parts are alike. */
+  kernels: readonly Kernel[];
   /** Rows and columns of one workgroup. */
   rows: number;
   columns: number;
@@ -79,8 +90,8 @@ interface Variant {
 export interface MatmulBuffers {
   /** f32 [M][K], best with room for M rounded up to 32: rows behind the last are read, and not used. */
   x: GPUBuffer;
-  /** Packed [K/4][Npad] */
-  weights: GPUBuffer;
+  /** Of the shape's inputs, outputs, format and parts. */
+  weights: PackedMatrix;
   /** f32 [M][N], for `swiglu` [M][N/2] */
   out: GPUBuffer;
   /** f32 [N]; just when the shape has a bias. */
@@ -93,98 +104,122 @@ export class Matmul {
   readonly tuning: MatmulTuning;
   /** Slices of K whose sums are added in order; 1 for most shapes on software devices. */
   readonly slices: number;
+  readonly parts: readonly ColumnRange[];
   readonly #small: readonly Variant[];
   readonly #tiled: readonly Variant[];
-  readonly #weightBytes: number;
 
   private constructor(
     shape: MatmulShape,
     tuning: MatmulTuning,
     slices: number,
-    precisions: Precisions,
+    parts: readonly ColumnRange[],
     small: readonly Variant[],
     tiled: readonly Variant[],
   ) {
     this.shape = shape;
     this.tuning = tuning;
     this.slices = slices;
+    this.parts = parts;
     this.#small = small;
     this.#tiled = tiled;
-    this.#weightBytes = shape.inputs * shape.outputs * BYTES[precisions.weights];
   }
 
   /**
    * Compiles every variant the tuning may choose.
    * @throws ReckonError `bad-option` for shapes that the packed layout cannot hold.
    */
-  static async create(gpu: Gpu, shape: MatmulShape, precisions: Precisions): Promise<Matmul> {
-    const { inputs: K, outputs: N, epilogue, bias } = shape;
+  static async create(gpu: Gpu, shape: MatmulShape): Promise<Matmul> {
+    const { inputs: K, outputs: N, epilogue, bias, format } = shape;
     checkNumber('matmul inputs', K, { min: 4, integer: true });
     checkNumber('matmul outputs', N, { min: 1, integer: true });
-    if (K % 4 !== 0) throw new ReckonError('bad-option', `matmul inputs is ${K}; it must be a multiple of 4.`);
+    checkFormat(K, format);
     if (epilogue === 'swiglu' && N % 2 !== 0) {
       throw new ReckonError('bad-option', `matmul outputs is ${N}; gate and up in pairs make an even number.`);
     }
     const tuning = shape.tuning ?? defaultTuning(gpu.profile);
     checkTuning(tuning);
     const K4 = K / 4;
-    const NPAD = packedColumns(N);
-    const { slices, slice } = sliceK(K4, N, tuning);
+    // A function of the whole matrix: divided or not, it gives the same bits.
+    const { slices, slice } = sliceK(K4, N, format, tuning);
+    const parts = shape.parts ?? [{ first: 0, outputs: N }];
 
     const bindings = ['uniform', 'read', 'read', 'write', ...(bias ? (['read'] as const) : [])] as const;
-    const constants = { N, NPAD, K4, OUT: epilogue === 'swiglu' ? N / 2 : N, SLICES: slices, SLICE: slice };
     const conditions = {
-      ...precisionConditions(gpu, precisions),
+      ...matrixConditions(gpu, format),
       bias,
       add: epilogue === 'add',
       swiglu: epilogue === 'swiglu',
       logit_rows: shape.rows === 'logitRows',
       columns2: false,
       columns4: false,
+      experts: false,
     };
+    /** One kernel a part of the weights. */
+    const compile = (module: string, constants: Record<string, number>, more: Record<string, boolean>) =>
+      Promise.all(
+        parts.map(({ outputs }) =>
+          gpu.kernel({
+            module,
+            bindings,
+            constants: {
+              ...matrixConstants(K, outputs, format),
+              ...constants,
+              N: outputs,
+              K4,
+              OUT: epilogue === 'swiglu' ? N / 2 : N,
+              SLICES: slices,
+              SLICE: slice,
+            },
+            conditions: { ...conditions, ...more },
+          }),
+        ),
+      );
 
     const small = tuning.rowTiles.map(async (tile): Promise<Variant> => {
       const wanted = tile > 8 ? tuning.tallColumns : tuning.columns;
       const width = wanted === 1 && epilogue === 'swiglu' ? 2 : wanted;
       const lanes = Math.max(1, Math.floor(tuning.threads / slices));
-      const kernel = await gpu.kernel({
-        module: 'matmul/small',
-        bindings,
-        constants: { ...constants, ROWS: tile, LANES: lanes, WIDTH: width, ROUND: Math.min(4, tile) },
-        conditions: {
-          ...conditions,
-          columns2: width === 2,
-          columns4: width === 4,
-          sliced: slices > 1,
-          rows2: tile >= 2,
-          rows4: tile >= 4,
-          rows8: tile >= 8,
-          rows16: tile >= 16,
-          rows32: tile >= 32,
-        },
+      const kernels = await compile('matmul/small', smallConstants(tile, width, lanes, slice, format), {
+        ...smallConditions(tile, width),
+        sliced: slices > 1,
       });
-      return { kernel, rows: tile, columns: lanes * width };
+      return { kernels, rows: tile, columns: lanes * width };
     });
     const tiles = tuning.tiledFrom === Number.POSITIVE_INFINITY ? [] : [TILED.tile, TILED.tallTile];
     const tiled = tiles.map(async (tile): Promise<Variant> => {
-      const kernel = await gpu.kernel({
-        module: 'matmul/tiled',
-        bindings,
-        constants: { ...constants, TILE: tile, DEPTH: TILED.depth },
-        conditions: { ...conditions, columns2: true },
-      });
-      return { kernel, rows: tile, columns: tile };
+      const kernels = await compile('matmul/tiled', { TILE: tile, DEPTH: TILED.depth }, { columns2: true });
+      return { kernels, rows: tile, columns: tile };
     });
     const [narrow, wide] = await Promise.all([Promise.all(small), Promise.all(tiled)]);
-    return new Matmul(shape, tuning, slices, precisions, narrow, wide);
+    return new Matmul(shape, tuning, slices, parts, narrow, wide);
   }
 
+  /** @throws ReckonError `internal` for weights, or a bias, other than the shape says. */
   bind(gpu: Gpu, { x, weights, out, bias, step }: MatmulBuffers): BoundMatmul {
     if ((bias !== undefined) !== this.shape.bias) {
       throw new ReckonError('internal', `A matmul ${this.shape.bias ? 'with' : 'without'} bias was bound otherwise.`);
     }
-    const resources = [step.header, x, weights, out, ...(bias ? [bias] : [])];
-    return new BoundMatmul(this, gpu.bind(this.#small[0]!.kernel, resources));
+    const { inputs, outputs, epilogue } = this.shape;
+    const divided = weights.parts.map(({ first, outputs }) => `${first}+${outputs}`).join();
+    const expected = this.parts.map(({ first, outputs }) => `${first}+${outputs}`).join();
+    if (weights.inputs !== inputs || weights.outputs !== outputs || divided !== expected) {
+      throw new ReckonError(
+        'internal',
+        `A matmul ${inputs}→${outputs} (${expected}) was bound to weights ${weights.inputs}→${weights.outputs} (${divided}).`,
+      );
+    }
+    const groups = weights.parts.map(({ first, buffer }) => {
+      const from = (target: GPUBuffer, offset: number) => (offset === 0 ? target : { buffer: target, offset });
+      const resources = [
+        step.header,
+        buffer,
+        x,
+        from(out, (epilogue === 'swiglu' ? first / 2 : first) * 4),
+        ...(bias ? [from(bias, first * 4)] : []),
+      ];
+      return gpu.bind(this.#small[0]!.kernels[0]!, resources);
+    });
+    return new BoundMatmul(this, groups);
   }
 
   /** The variant for `rows` rows: a function of the count alone. */
@@ -196,55 +231,95 @@ export class Matmul {
     return this.#small.find((variant) => variant.rows >= rows) ?? this.#small.at(-1)!;
   }
 
-  /** FLOPs of `rows` rows. */
-  flops(rows: number): number {
-    return 2 * rows * this.shape.inputs * this.shape.outputs;
+  /** FLOPs of `rows` rows, of some or all of the columns. */
+  flops(rows: number, columns = this.shape.outputs): number {
+    return 2 * rows * this.shape.inputs * columns;
   }
 
-  /** Bytes `rows` rows compel: the weights once per row tile, x and out once (twice where it is added to), the bias. */
+  /**
+   * Bytes `rows` rows compel: the weights (codes and scales, where quantised) once per row tile, out once (twice where it is
+   * added to), the bias; x once for each part of the weights.
+   */
   bytes(rows: number): number {
-    const { inputs, outputs, epilogue, bias } = this.shape;
+    return this.parts.reduce((sum, { outputs }) => sum + this.partBytes(rows, outputs), 0);
+  }
+
+  /** What of that a part of `columns` columns takes. */
+  partBytes(rows: number, columns: number): number {
+    const { inputs, epilogue, bias, format } = this.shape;
     const passes = Math.ceil(rows / this.variant(rows).rows);
-    const out = epilogue === 'swiglu' ? outputs / 2 : epilogue === 'add' ? outputs * 2 : outputs;
-    return passes * this.#weightBytes + rows * (inputs + out) * 4 + (bias ? outputs * 4 : 0);
+    const out = epilogue === 'swiglu' ? columns / 2 : epilogue === 'add' ? columns * 2 : columns;
+    return passes * columnBytes(inputs, format) * columns + rows * (inputs + out) * 4 + (bias ? columns * 4 : 0);
   }
 }
 
 /** A matmul with its buffers. */
 export class BoundMatmul {
   readonly #matmul: Matmul;
-  readonly #bindings: GPUBindGroup;
+  readonly #bindings: readonly GPUBindGroup[];
 
-  constructor(matmul: Matmul, bindings: GPUBindGroup) {
+  constructor(matmul: Matmul, bindings: readonly GPUBindGroup[]) {
     this.#matmul = matmul;
     this.#bindings = bindings;
   }
 
-  /** Records the dispatch and its cost; nothing for zero rows. */
+  /** Records a dispatch for each part of the weights, and its cost; nothing for zero rows. */
   record(step: StepRecorder, shape: StepShape): void {
     const matmul = this.#matmul;
-    const { rows: which, outputs } = matmul.shape;
+    const { rows: which } = matmul.shape;
     const rows = shape[which];
     if (rows === 0) return;
     const variant = matmul.variant(rows);
-    step.dispatch(
-      variant.kernel,
-      this.#bindings,
-      [Math.ceil(outputs / variant.columns), Math.ceil(rows / variant.rows)],
-      'linear',
-      which === 'rows' ? 'rows' : 'logits',
-      matmul.flops(rows),
-      matmul.bytes(rows),
-    );
+    for (const [part, { outputs }] of matmul.parts.entries()) {
+      step.dispatch(
+        variant.kernels[part]!,
+        this.#bindings[part]!,
+        [Math.ceil(outputs / variant.columns), Math.ceil(rows / variant.rows)],
+        'linear',
+        which === 'rows' ? 'rows' : 'logits',
+        matmul.flops(rows, outputs),
+        matmul.partBytes(rows, outputs),
+      );
+    }
   }
 }
 
-/** Slices of K and the k4 each holds: a function of shape and tuning, never of the rows. None is empty. */
-function sliceK(k4: number, n: number, tuning: MatmulTuning): { slices: number; slice: number } {
+/** Constants of `matmul/small` for tiles of `tile` rows, `width` columns a thread, `lanes` threads side by side. */
+export function smallConstants(tile: number, width: number, lanes: number, slice: number, format: WeightFormat) {
+  return {
+    ROWS: tile,
+    LANES: lanes,
+    WIDTH: width,
+    ROUND: Math.min(4, tile),
+    BLOCK4: format.kind === 'float' ? slice : format.group / 4,
+  };
+}
+
+/** Its conditions for them. */
+export function smallConditions(tile: number, width: number) {
+  return {
+    columns2: width === 2,
+    columns4: width === 4,
+    rows2: tile >= 2,
+    rows4: tile >= 4,
+    rows8: tile >= 8,
+    rows16: tile >= 16,
+    rows32: tile >= 32,
+  };
+}
+
+/** Slices of K and the k4 each holds, whole groups: a function of shape and tuning, never of the rows. None is empty. */
+export function sliceK(
+  k4: number,
+  n: number,
+  format: WeightFormat,
+  tuning: MatmulTuning,
+): { slices: number; slice: number } {
+  const unit = format.kind === 'float' ? 1 : format.group / 4;
   let slices = 1;
   const more = () => (n / tuning.columns) * slices < tuning.targetThreads && k4 / (slices * 2) >= 4;
   while (slices * 2 <= Math.min(tuning.maxSlices, tuning.threads) && more()) slices *= 2;
-  const slice = Math.ceil(k4 / slices);
+  const slice = Math.ceil(k4 / slices / unit) * unit;
   return { slices: Math.ceil(k4 / slice), slice };
 }
 

@@ -1,127 +1,150 @@
-/** From the bytes of a checkpoint to matrices as the kernels read them: [K/4][Npad] vectors of four k. */
+/** From the bytes of a checkpoint to matrices as the kernels read them, on the GPU, chunk by chunk. */
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { USAGE } from '../gpu/index.ts';
 import { decodeWeights, WEIGHT_BYTES, type WeightDType } from '../numbers.ts';
-import { BYTES, type Precision } from './precision.ts';
+import { type CodedRows, scaleRows } from './coded-rows.ts';
+import { columnWords, type PackedMatrix, packedColumns, type QuantizedFormat, type WeightFormat } from './matrix.ts';
+import { checkRuns, clipColumns, clipRuns, type RowRun } from './row-runs.ts';
 
-/** Columns of a packed matrix of `outputs` outputs: rounded up to a multiple of 4. */
-export function packedColumns(outputs: number): number {
-  return Math.ceil(outputs / 4) * 4;
+/** Numbers of a tensor, row-major, and where in it they begin. */
+export interface FloatRun {
+  readonly dtype: WeightDType;
+  /** Elements before the bytes: even; for quantising, a whole number of pairs of groups within the row. */
+  readonly element: number;
+  /** Whole pairs of elements, little-endian. */
+  readonly bytes: Uint8Array;
 }
 
-/** Bytes of the packed matrix of an [outputs][inputs] tensor. */
-export function packedBytes(inputs: number, outputs: number, precision: Precision): number {
-  return inputs * packedColumns(outputs) * BYTES[precision];
-}
-
-/** A whole packed matrix: K and Npad. */
-export interface PackedShape {
-  inputs: number;
-  columns: number;
-}
-
-/** Where a tensor's rows go, and where in the tensor the bytes begin. */
-export interface PackSource {
-  dtype: WeightDType;
-  /** Column of the tensor's row 0. */
-  firstColumn: number;
-  /** Columns from one row to the next: 1, or 2 for gate and up interleaved. */
-  columnStride: number;
-  /** Elements before the bytes, row-major: even, also within a row. */
-  elementOffset: number;
-}
-
-const DTYPES = Object.keys(WEIGHT_BYTES) as WeightDType[];
 const WORKGROUP = 64;
 const PARAMETER_WORDS = 8;
+const DTYPES: readonly WeightDType[] = ['F32', 'F16', 'BF16'];
 
 /**
- * Packs tensors on the GPU, chunk by chunk through one staging buffer. Chunks may come in any order and size; they are
- * queued at once, so the caller's bytes may be reused when `write` returns.
+ * Packs tensors on the GPU through one staging buffer. Chunks may come in any order and size; they are queued at once, so
+ * the caller's bytes may be reused when a call returns.
  *
- * Widening to f32 is exact; storing as f16 rounds to nearest even, saturates finite numbers at ±65504, keeps infinities.
+ * Floats widen to f32 exactly; as f16 they are rounded to nearest even, finite numbers saturate at ±65504, infinities
+ * stay. Into a quantised matrix with f16 scales they are quantised; codes are moved as they are.
  */
 export class WeightPacker {
-  readonly precision: Precision;
   readonly #gpu: Gpu;
-  readonly #kernels: Readonly<Record<WeightDType, Kernel>>;
   readonly #staging: GPUBuffer;
   readonly #stagingBytes: number;
   readonly #parameters: GPUBuffer;
   readonly #words = new Uint32Array(PARAMETER_WORDS);
   readonly #bindings = new WeakMap<GPUBuffer, GPUBindGroup>();
+  readonly #kernels = new Map<string, Kernel>();
 
-  private constructor(
-    gpu: Gpu,
-    precision: Precision,
-    kernels: Readonly<Record<WeightDType, Kernel>>,
-    stagingBytes: number,
-  ) {
+  private constructor(gpu: Gpu, stagingBytes: number) {
     this.#gpu = gpu;
-    this.precision = precision;
-    this.#kernels = kernels;
     this.#stagingBytes = stagingBytes;
     this.#staging = gpu.buffer('weight staging', stagingBytes);
     this.#parameters = gpu.buffer('weight chunk', PARAMETER_WORDS * 4, USAGE.uniform);
   }
 
-  /** `precision`: of the packed matrices. `stagingBytes`: most bytes of one dispatch, a multiple of 16. */
-  static async create(gpu: Gpu, precision: Precision, stagingBytes = 4 * 2 ** 20): Promise<WeightPacker> {
+  /**
+   * Compiles what matrices of `formats` need.
+   * @param stagingBytes Most bytes of one dispatch: a multiple of 16.
+   */
+  static async create(gpu: Gpu, formats: readonly WeightFormat[], stagingBytes = 4 * 2 ** 20): Promise<WeightPacker> {
     checkNumber('stagingBytes', stagingBytes, { min: 16, max: 16 * 2 ** 20, integer: true });
-    const compiled = await Promise.all(
-      DTYPES.map((dtype) =>
-        gpu.kernel({
-          module: 'weights/pack',
-          bindings: ['uniform', 'read', 'write'],
-          constants: {},
-          conditions: {
-            half_weights: precision === 'f16',
-            source_f32: dtype === 'F32',
-            source_f16: dtype === 'F16',
-            source_bf16: dtype === 'BF16',
-          },
-        }),
-      ),
-    );
-    const kernels = Object.fromEntries(DTYPES.map((dtype, i) => [dtype, compiled[i]])) as Record<WeightDType, Kernel>;
-    return new WeightPacker(gpu, precision, kernels, stagingBytes - (stagingBytes % 16));
+    const packer = new WeightPacker(gpu, stagingBytes - (stagingBytes % 16));
+    await Promise.all(formats.map((format) => packer.#compile(format)));
+    return packer;
   }
 
   /**
-   * Writes a run of a tensor's elements into its columns of a packed matrix.
-   * @param bytes whole pairs of elements, little-endian
-   * @throws ReckonError `bad-option` for bytes that split a pair or columns outside the matrix.
+   * Writes a run of a tensor's numbers into its columns of a matrix.
+   * @param runs Where the tensor's rows go.
+   * @throws ReckonError `bad-option` for bytes that split a pair (or groups, where they are quantised) or columns outside the matrix.
    */
-  write(target: GPUBuffer, shape: PackedShape, source: PackSource, bytes: Uint8Array): void {
-    const { inputs, columns } = shape;
-    const size = WEIGHT_BYTES[source.dtype];
+  writeFloats(matrix: PackedMatrix, runs: readonly RowRun[], { dtype, element, bytes }: FloatRun): void {
+    const { inputs, format } = matrix;
+    const size = WEIGHT_BYTES[dtype];
+    // What lies together: a pair of numbers, or of groups.
+    const unit = format.kind === 'float' ? 2 : 2 * format.group;
     const count = bytes.byteLength / size;
-    if (inputs % 4 !== 0 || count % 2 !== 0 || source.elementOffset % 2 !== 0) {
+    const end = element + count;
+    const whole = (at: number) => (at % inputs) % unit === 0;
+    if (!Number.isInteger(count) || element < 0 || !whole(element) || !whole(end)) {
+      const units = unit === 2 ? 'pairs' : `pairs of groups of ${unit / 2}`;
       throw new ReckonError(
         'bad-option',
-        `A chunk of ${bytes.byteLength} bytes from element ${source.elementOffset} of rows of ${inputs} does not hold whole pairs of ${source.dtype} numbers.`,
+        `A chunk of ${bytes.byteLength} bytes from element ${element} of rows of ${inputs} does not hold whole ${units} of ${dtype} numbers.`,
       );
     }
     if (count === 0) return;
-    const lastRow = Math.floor((source.elementOffset + count - 1) / inputs);
-    const lastColumn = source.firstColumn + lastRow * source.columnStride;
-    if (source.elementOffset < 0 || source.firstColumn < 0 || source.columnStride < 1 || lastColumn >= columns) {
-      throw new ReckonError(
-        'bad-option',
-        `Row ${lastRow} of a tensor would become column ${lastColumn} of ${columns}.`,
-      );
-    }
-    for (let from = 0; from < bytes.byteLength; from += this.#stagingBytes) {
-      const to = Math.min(bytes.byteLength, from + this.#stagingBytes);
-      this.#chunk(target, shape, source, source.elementOffset + from / size, bytes.subarray(from, to));
-    }
+    const touched = clipRuns(runs, Math.floor(element / inputs), Math.ceil(end / inputs));
+    checkRuns(touched, packedColumns(matrix.outputs));
+    const kernel = this.#kernel(`${formatKey(format)} ${dtype}`);
+    this.#eachPart(matrix, touched, (part, run, NPAD) => {
+      const from = Math.max(element, run.row * inputs);
+      const to = Math.min(end, (run.row + run.rows) * inputs);
+      for (const [at, next] of this.#pieces(from, to, { row: inputs, unit, bytes: size })) {
+        // Offsets into big matrices pass 2³² elements' worth of bytes, so the row is found here, in doubles.
+        const row = Math.floor(at / inputs);
+        const column = run.column + (row - run.row) * run.stride;
+        const within = at - row * inputs;
+        const parameters =
+          format.kind === 'float'
+            ? [inputs, NPAD, column, run.stride, within, (next - at) / 2]
+            : quantizeParameters(format, { inputs, NPAD, column, stride: run.stride, within, count: next - at });
+        const threads = parameters[5]!;
+        const piece = bytes.subarray((at - element) * size, (next - element) * size);
+        this.#dispatch(kernel, part, parameters, piece, threads);
+      }
+    });
   }
 
-  /** Writes a vector as f32, from element `elementOffset` of `target` on. */
-  writeVector(target: GPUBuffer, dtype: WeightDType, bytes: Uint8Array, elementOffset = 0): void {
+  /**
+   * Writes whole rows of codes and scales into their columns of a matrix of the same format.
+   * @throws ReckonError `bad-option` for columns outside the matrix, `internal` for arrays of the wrong length.
+   */
+  writeCodes(matrix: PackedMatrix, runs: readonly RowRun[], chunk: CodedRows): void {
+    const { inputs, format } = matrix;
+    const { firstRow, rows } = chunk;
+    if (format.kind !== 'quantized') throw new ReckonError('internal', 'Codes go into quantised matrices only.');
+    const [codeWords, scaleWords] = columnWords(inputs, format);
+    const groups = (rows * inputs) / format.group;
+    const biased = chunk.biases?.length ?? 0;
+    if (
+      chunk.codes.length !== rows * codeWords * 4 ||
+      chunk.scales.length !== groups ||
+      biased !== (format.affine ? groups : 0)
+    ) {
+      throw new ReckonError('internal', `${rows} rows of codes do not come with their ${groups} scales.`);
+    }
+    const touched = clipRuns(runs, firstRow, firstRow + rows);
+    checkRuns(touched, packedColumns(matrix.outputs));
+    const kernel = this.#kernel('scatter');
+    const scales = scaleRows(format, rows, chunk);
+    this.#eachPart(matrix, touched, (part, run, NPAD) => {
+      const put = (source: Uint8Array, words: number, base: number) => {
+        const first = run.row - firstRow;
+        for (const [at, next] of this.#pieces(first * words, (first + run.rows) * words, {
+          row: words,
+          unit: 1,
+          bytes: 4,
+        })) {
+          const row = Math.floor(at / words);
+          const column = run.column + (row - first) * run.stride;
+          const parameters = [words, NPAD, column, run.stride, at - row * words, next - at, base];
+          this.#dispatch(kernel, part, parameters, source.subarray(at * 4, next * 4), next - at);
+        }
+      };
+      put(chunk.codes, codeWords, 0);
+      put(new Uint8Array(scales.buffer), scaleWords, codeWords * NPAD);
+    });
+  }
+
+  /** Writes a vector's numbers as f32. @param runs Where in `target` its elements go. */
+  writeVector(target: GPUBuffer, runs: readonly RowRun[], { dtype, element, bytes }: FloatRun): void {
     const values = decodeWeights(bytes, dtype);
-    this.#gpu.device.queue.writeBuffer(target, elementOffset * 4, values);
+    for (const { row, rows, column, stride } of clipRuns(runs, element, element + values.length)) {
+      if (stride !== 1) throw new ReckonError('internal', 'Elements of vectors stay side by side.');
+      this.#gpu.device.queue.writeBuffer(target, column * 4, values, row - element, rows);
+    }
   }
 
   /** Frees the staging buffers; the packed matrices are the caller's. */
@@ -130,21 +153,58 @@ export class WeightPacker {
     this.#gpu.free(this.#parameters);
   }
 
-  #chunk(target: GPUBuffer, shape: PackedShape, source: PackSource, element: number, bytes: Uint8Array): void {
+  /** Pieces of `from` … `to` that the staging buffer holds: whole rows where a row fits, whole units otherwise. */
+  *#pieces(
+    from: number,
+    to: number,
+    { row, unit, bytes }: { row: number; unit: number; bytes: number },
+  ): Generator<[from: number, to: number]> {
+    const room = Math.floor(this.#stagingBytes / bytes);
+    const byRow = row <= room;
+    if (room < unit) {
+      throw new ReckonError('bad-option', `stagingBytes is ${this.#stagingBytes}; ${unit * bytes} lie together here.`);
+    }
+    for (let at = from; at < to; ) {
+      const rowEnd = at - (at % row) + row;
+      const most = byRow ? at - (at % row) + Math.floor(room / row) * row : Math.min(rowEnd, at + room - (room % unit));
+      const next = Math.min(to, most);
+      yield [at, next];
+      at = next;
+    }
+  }
+
+  /** Each part of the matrix that `runs` meet, with what of them falls there and the part's padded columns. */
+  #eachPart(
+    matrix: PackedMatrix,
+    runs: readonly RowRun[],
+    work: (part: GPUBuffer, run: RowRun, NPAD: number) => void,
+  ): void {
+    for (const { buffer, first, outputs } of matrix.parts) {
+      const columns = packedColumns(outputs);
+      for (const run of runs) {
+        const here = clipColumns(run, first, columns);
+        if (here) work(buffer, here, columns);
+      }
+    }
+  }
+
+  #dispatch(
+    kernel: Kernel,
+    target: GPUBuffer,
+    parameters: readonly number[],
+    bytes: Uint8Array,
+    threads: number,
+  ): void {
     const { device } = this.#gpu;
-    const kernel = this.#kernels[source.dtype];
-    // Offsets into big matrices pass 2³² elements' worth of bytes, so the row is found here, in doubles.
-    const row = Math.floor(element / shape.inputs);
-    const pairs = bytes.byteLength / WEIGHT_BYTES[source.dtype] / 2;
-    const first = source.firstColumn + row * source.columnStride;
-    this.#words.set([shape.inputs, shape.columns, first, source.columnStride, element - row * shape.inputs, pairs]);
+    this.#words.fill(0);
+    this.#words.set(parameters);
     device.queue.writeBuffer(this.#parameters, 0, this.#words);
     device.queue.writeBuffer(this.#staging, 0, bytes as Uint8Array<ArrayBuffer>);
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(kernel.pipeline);
     pass.setBindGroup(0, this.#bind(kernel, target));
-    pass.dispatchWorkgroups(Math.ceil(pairs / WORKGROUP));
+    pass.dispatchWorkgroups(Math.ceil(threads / WORKGROUP));
     pass.end();
     device.queue.submit([encoder.finish()]);
   }
@@ -157,4 +217,61 @@ export class WeightPacker {
     }
     return group;
   }
+
+  #kernel(key: string): Kernel {
+    const kernel = this.#kernels.get(key);
+    if (!kernel) throw new ReckonError('internal', `This packer was not made for ${key}.`);
+    return kernel;
+  }
+
+  async #compile(format: WeightFormat): Promise<void> {
+    const compile = async (key: string, module: string, constants = {}, conditions = {}) => {
+      const kernel = await this.#gpu.kernel({ module, bindings: ['uniform', 'read', 'write'], constants, conditions });
+      this.#kernels.set(key, kernel);
+    };
+    const ofDType = (dtype: WeightDType) => ({
+      source_f32: dtype === 'F32',
+      source_f16: dtype === 'F16',
+      source_bf16: dtype === 'BF16',
+    });
+    const key = formatKey(format);
+    if (format.kind === 'float') {
+      const half = { half_weights: format.precision === 'f16' };
+      await Promise.all(
+        DTYPES.map((dtype) => compile(`${key} ${dtype}`, 'weights/pack', {}, { ...half, ...ofDType(dtype) })),
+      );
+      return;
+    }
+    await compile('scatter', 'weights/scatter');
+    if (!canQuantize(format)) return;
+    const levels = Math.min(format.zero, 2 ** format.bits - 1 - format.zero);
+    const constants = { GROUP: format.group, LEVELS: levels, ZERO: format.zero };
+    const bits4 = format.bits === 4;
+    await Promise.all(
+      DTYPES.map((dtype) => compile(`${key} ${dtype}`, 'weights/quantize', constants, { bits4, ...ofDType(dtype) })),
+    );
+  }
+}
+
+/** Floats are quantised into symmetric formats with f16 scales. */
+function canQuantize({ affine, scale }: QuantizedFormat): boolean {
+  return !affine && scale === 'f16';
+}
+
+function formatKey(format: WeightFormat): string {
+  if (format.kind === 'float') return format.precision;
+  const { bits, group, zero, affine, scale } = format;
+  return `${bits} bits, group ${group}, zero ${zero}, ${affine ? 'affine' : 'symmetric'}, ${scale}`;
+}
+
+function quantizeParameters(
+  format: QuantizedFormat,
+  at: { inputs: number; NPAD: number; column: number; stride: number; within: number; count: number },
+): number[] {
+  const pair = 2 * format.group;
+  const rowUnits = Math.ceil(at.inputs / pair);
+  const rows = Math.floor((at.within + at.count) / at.inputs);
+  const units = rows * rowUnits + Math.ceil((at.within + at.count - rows * at.inputs) / pair) - at.within / pair;
+  const [codeWords] = columnWords(at.inputs, format);
+  return [at.inputs, at.NPAD, at.column, at.stride, at.within / pair, units, rowUnits, codeWords * at.NPAD];
 }

@@ -5,9 +5,21 @@ import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
 
+/** How the pairs (i, i + headDim/2) of a head are rotated. */
+export interface Rotation {
+  /** Radians a position, one for each pair. */
+  readonly frequencies: readonly number[];
+  /** What each pair is multiplied by besides, where that is not 1 (YaRN's attention factor). */
+  readonly magnitudes?: readonly number[];
+}
+
+/** Rotation as it was first defined: pair i turns by theta^(−2i / headDim) a position. */
+export function plainRotation(headDim: number, theta: number): Rotation {
+  return { frequencies: Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim)) };
+}
+
 export interface RopeAppendOptions extends AttentionShape {
-  /** Base of the rotary frequencies: pair i turns by theta^(−2i / headDim) a position. */
-  theta: number;
+  rotation: Rotation;
   /** Positions the tables must reach. */
   maxContext: number;
   /** RMS-normalises each q and k head first (Qwen3), with this added to the mean square; null: no normalisation. */
@@ -35,20 +47,22 @@ const MAX_GRID = 32768;
 
 /**
  * Cosines and sines for `append.wesl`: f32 [FINE + ceil(maxContext / FINE)][headDim / 8][cos, sin] × 4 frequencies.
- * The first FINE entries are positions 0 … FINE − 1, the rest multiples of FINE. Computed in float64 throughout;
- * (PyTorch implementations round the frequencies to f32: at position p the angle differs by up to 6e-8 · p.)
+ * The first FINE entries are positions 0 … FINE − 1, the rest multiples of FINE, those with the magnitudes: joining two angles
+ * keeps them. Computed in float64 throughout; (PyTorch implementations round the frequencies to f32: at position p the
+ * angle differs by up to 6e-8 · p.)
  */
-export function ropeTables(headDim: number, theta: number, maxContext: number): Float32Array<ArrayBuffer> {
+export function ropeTables({ frequencies, magnitudes }: Rotation, maxContext: number): Float32Array<ArrayBuffer> {
   const entries = FINE + Math.ceil(maxContext / FINE);
-  const half = headDim / 2;
+  const half = frequencies.length;
   const tables = new Float32Array(entries * half * 2);
   for (let entry = 0; entry < entries; entry++) {
-    const position = entry < FINE ? entry : (entry - FINE) * FINE;
-    for (let i = 0; i < half; i++) {
-      const angle = position * theta ** ((-2 * i) / headDim);
+    const coarse = entry >= FINE;
+    const position = coarse ? (entry - FINE) * FINE : entry;
+    for (const [i, frequency] of frequencies.entries()) {
+      const magnitude = coarse ? (magnitudes?.[i] ?? 1) : 1;
       const at = (entry * (half / 4) + Math.floor(i / 4)) * 8 + (i % 4);
-      tables[at] = Math.cos(angle);
-      tables[at + 4] = Math.sin(angle);
+      tables[at] = magnitude * Math.cos(position * frequency);
+      tables[at + 4] = magnitude * Math.sin(position * frequency);
     }
   }
   return tables;
@@ -70,7 +84,7 @@ export class RopeAppend {
     this.kernel = kernel;
     this.perGroup = perGroup;
     this.rowKvBytes = rowKvBytes;
-    const tables = ropeTables(options.headDim, options.theta, options.maxContext);
+    const tables = ropeTables(options.rotation, options.maxContext);
     this.#tables = gpu.buffer('rotary tables', tables.byteLength);
     gpu.device.queue.writeBuffer(this.#tables, 0, tables);
   }
@@ -78,7 +92,7 @@ export class RopeAppend {
   /** @throws ReckonError `bad-option` for a shape the kernel cannot serve or numbers out of range. */
   static async create(gpu: Gpu, options: RopeAppendOptions, precisions: Precisions): Promise<RopeAppend> {
     checkAttentionShape(options);
-    checkNumber('theta', options.theta, { min: 1, exclusiveMin: true });
+    checkRotation(options);
     checkNumber('maxContext', options.maxContext, { min: 1, max: 2 ** 24, integer: true });
     if (options.qkNormEpsilon !== null) checkNumber('qkNormEpsilon', options.qkNormEpsilon, { min: 0 });
     const { heads, kvHeads, headDim, qkNormEpsilon } = options;
@@ -149,5 +163,16 @@ export class BoundRopeAppend {
     const bytes = (read + rows * heads * headDim) * 4;
     step.dispatch(kernel, this.#bindings, grid, 'other', 'rows', flops, bytes);
     step.costs.add('rows', 'kvWrite', 0, rows * rowKvBytes);
+  }
+}
+
+function checkRotation({ headDim, rotation: { frequencies, magnitudes } }: RopeAppendOptions): void {
+  const pairs = headDim / 2;
+  const right = (list: readonly number[], from: number) => list.every((value) => value >= from && value < 1e4);
+  if (frequencies.length !== pairs || !right(frequencies, 0)) {
+    throw new ReckonError('bad-option', `Heads of ${headDim} take ${pairs} rotary frequencies, each from 0.`);
+  }
+  if (magnitudes && (magnitudes.length !== pairs || !right(magnitudes, 1e-4))) {
+    throw new ReckonError('bad-option', `Heads of ${headDim} take ${pairs} magnitudes of rotations, each above 0.`);
   }
 }

@@ -1,8 +1,7 @@
 /** Runs an experiment: every unit once, several side by side as the model has lanes, each stored as soon as it is done. */
-import type { ModelShape } from '../cost/shapes.ts';
+import type { KvPrecision, ModelShape, WeightPrecision } from '../cost/shapes.ts';
 import type { AttentionPolicy, Sampling } from '../engine/types.ts';
 import { abortedError, isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
-import type { Precisions } from '../kernels/precision.ts';
 import { COST_CLASSES, zeroCosts } from '../ledger/cost.ts';
 import type { Answer, Candidate, CostEvent, ReasoningEvent } from '../strategies/index.ts';
 import type { Problem } from '../tasks/index.ts';
@@ -27,7 +26,7 @@ export interface LabModel {
   readonly info: {
     readonly name: string;
     readonly parameters: number;
-    readonly precision: Precisions;
+    readonly precision: { readonly weights: WeightPrecision; readonly kv: KvPrecision };
     readonly device: { readonly name: string; readonly software: boolean };
     readonly capacity: { readonly maxLanes: number };
   };

@@ -1,8 +1,7 @@
 /** Where the finished units of an experiment lie, so that an interrupted one goes on where it was. */
-import type { ModelShape } from '../cost/shapes.ts';
+import type { KvPrecision, ModelShape, WeightPrecision } from '../cost/shapes.ts';
 import type { FinishReason } from '../engine/types.ts';
 import { ReckonError } from '../errors.ts';
-import type { Precisions } from '../kernels/precision.ts';
 import type { Cost, CostByClass } from '../ledger/cost.ts';
 import type { Experiment } from './experiment.ts';
 
@@ -45,7 +44,7 @@ export interface UnitRecord {
 export interface Setting {
   readonly model: string;
   readonly parameters: number;
-  readonly precision: Precisions;
+  readonly precision: { readonly weights: WeightPrecision; readonly kv: KvPrecision };
   readonly device: string;
   readonly software: boolean;
   /** FLOPs the device does in the time of a byte read; null where that was not measured. */

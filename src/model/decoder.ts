@@ -7,7 +7,7 @@ import type { Gpu } from '../gpu/index.ts';
 import { createAttention } from '../kernels/attention-serial.ts';
 import { Embed } from '../kernels/embed.ts';
 import { type BoundKvCopy, KvCopy, type PagePair } from '../kernels/kv-copy.ts';
-import { Matmul } from '../kernels/matmul.ts';
+import type { MatmulTuning } from '../kernels/matmul.ts';
 import { RmsNorm } from '../kernels/norm.ts';
 import type { Precisions } from '../kernels/precision.ts';
 import { RopeAppend } from '../kernels/rope.ts';
@@ -22,7 +22,9 @@ import {
 } from '../kernels/step.ts';
 import { planCache } from '../kv/index.ts';
 import type { Cost } from '../ledger/cost.ts';
+import { allocateFeedForward, createFeedForward, matmulsFor, type Op } from './feed-forward.ts';
 import { allocateKv, kvBytesPerToken } from './kv-cache.ts';
+import { rotationOf } from './rope-frequencies.ts';
 import { type StepSizes, stepLimits } from './step-limits.ts';
 import type { Weights } from './weights.ts';
 
@@ -33,11 +35,8 @@ export interface DecoderSizes extends StepSizes {
   maxBiases?: number;
   /** Which way attention is computed; default: what suits the device. Both give the same bits. */
   serialAttention?: boolean;
-}
-
-/** A kernel with its buffers. */
-interface Op {
-  record(step: StepRecorder, shape: StepShape): void;
+  /** How matmuls are laid out; default: what suits the device. Those that cut K alike give the same bits. */
+  matmulTuning?: MatmulTuning;
 }
 
 const DEFAULT_BIASES = 16384;
@@ -102,7 +101,7 @@ export class Decoder {
     precisions: Precisions,
     sizes: DecoderSizes,
   ): Promise<Decoder> {
-    const { layers, hiddenSize, intermediateSize, heads, kvHeads, headDim, vocabSize, normEps } = config;
+    const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize, normEps } = config;
     const bytesPerToken = kvBytesPerToken(config, precisions.kv);
     const { maxBufferSize, maxStorageBufferBindingSize } = gpu.profile.limits;
     const cache = planCache({
@@ -119,19 +118,18 @@ export class Decoder {
     const queries = heads * headDim;
     const qkvWidth = queries + 2 * kvHeads * headDim;
     const attention = { heads, kvHeads, headDim };
-    const matmul = (inputs: number, outputs: number, epilogue: 'store' | 'add' | 'swiglu', bias = false) =>
-      Matmul.create(gpu, { inputs, outputs, epilogue, bias, rows: 'rows' }, precisions);
+    const matmuls = matmulsFor(gpu, sizes.matmulTuning);
+    const { embedding } = weights;
 
-    const [embed, norm, finalNorm, qkv, rope, attend, output, gateUp, down, head, copy] = await Promise.all([
-      Embed.create(gpu, { hidden: hiddenSize, vocab: vocabSize }, precisions),
+    const [embed, norm, finalNorm, rope, attend, head, copy, compiled] = await Promise.all([
+      Embed.create(gpu, { hidden: hiddenSize, vocab: vocabSize, format: embedding.format, parts: embedding.parts }),
       RmsNorm.create(gpu, { hidden: hiddenSize, epsilon: normEps, gather: false }),
       RmsNorm.create(gpu, { hidden: hiddenSize, epsilon: normEps, gather: true }),
-      matmul(hiddenSize, qkvWidth, 'store', config.qkvBias),
       RopeAppend.create(
         gpu,
         {
           ...attention,
-          theta: config.ropeTheta,
+          rotation: rotationOf(config, cache.maxContext),
           maxContext: cache.maxContext,
           qkNormEpsilon: config.qkNorm ? normEps : null,
         },
@@ -143,15 +141,16 @@ export class Decoder {
         precisions,
         sizes.serialAttention,
       ),
-      matmul(queries, hiddenSize, 'add'),
-      matmul(hiddenSize, 2 * intermediateSize, 'swiglu'),
-      matmul(intermediateSize, hiddenSize, 'add'),
-      Matmul.create(
-        gpu,
-        { inputs: hiddenSize, outputs: vocabSize, epilogue: 'store', bias: false, rows: 'logitRows' },
-        precisions,
-      ),
+      matmuls.of(weights.head, 'store', { rows: 'logitRows' }),
       KvCopy.create(gpu, { kvHeads, headDim, maxCopies: limits.maxRows }, precisions),
+      // Layers may differ in the formats of their weights, and in what follows attention; what is alike is compiled once.
+      Promise.all(
+        weights.layers.map(async (w) => ({
+          qkv: await matmuls.of(w.qkv, 'store', { bias: w.qkvBias !== null }),
+          output: await matmuls.of(w.output, 'add'),
+          feedForward: await createFeedForward(gpu, config, w.feedForward, matmuls),
+        })),
+      ),
     ]);
     const sampler = await Sampler.create(gpu, {
       vocab: vocabSize,
@@ -170,13 +169,14 @@ export class Decoder {
       const qkvRows = floats('qkv', rows * qkvWidth);
       const q = floats('queries', rows * queries);
       const att = floats('attended', rows * queries);
-      const mlp = floats('mlp', rows * intermediateSize);
+      const scratch = allocateFeedForward(gpu, config, limits, rows);
       const logits = floats('logits', limits.maxLogitRows * vocabSize);
       const results = floats('draws', limits.maxSamples * RESULT_WORDS);
       const kv = allocateKv(gpu, config, precisions.kv, cache.totalPages);
 
       const ops: Op[] = [embed.bind(gpu, { table: weights.embedding, out: x, step })];
       for (const [layer, w] of weights.layers.entries()) {
+        const { qkv, output, feedForward } = compiled[layer]!;
         const { keys, values } = kv[layer]!;
         const bias = w.qkvBias ? { bias: w.qkvBias } : {};
         const gains = w.qkNorm ? { gains: w.qkNorm } : {};
@@ -187,8 +187,7 @@ export class Decoder {
           attend.bind(gpu, { q, keys, values, att, step, layer }),
           output.bind(gpu, { x: att, weights: w.output, out: x, step }),
           norm.bind(gpu, { x, gain: w.postNorm, out: h, step }),
-          gateUp.bind(gpu, { x: h, weights: w.gateUp, out: mlp, step }),
-          down.bind(gpu, { x: mlp, weights: w.down, out: x, step }),
+          ...feedForward.bind(gpu, { h, x, scratch, step }),
         );
       }
       ops.push(

@@ -1,31 +1,48 @@
-/** A decoder's weights in GPU memory, and where each tensor of a checkpoint goes. */
-import type { ModelConfig } from '../checkpoint/config.ts';
-import type { WeightChunk } from '../checkpoint/quantized.ts';
+/** A decoder's weights in GPU memory, and their way there from a stream of tensor chunks. */
+import { type ModelConfig, promote, type WeightChunk } from '../checkpoint/index.ts';
 import { ReckonError } from '../errors.ts';
 import type { Gpu } from '../gpu/index.ts';
-import { packedBytes, packedColumns, WeightPacker } from '../kernels/pack.ts';
+import type { PackedMatrix, QuantizedFormat, WeightFormat } from '../kernels/matrix.ts';
+import { WeightPacker } from '../kernels/pack.ts';
 import type { Precision } from '../kernels/precision.ts';
+import { WEIGHT_BYTES } from '../numbers.ts';
+import { allocateWeights, type Destination, type WeightOptions } from './allocate.ts';
+
+export type { WeightOptions } from './allocate.ts';
+
+export type FeedForwardWeights =
+  | {
+      readonly kind: 'dense';
+      /** Columns gate 0, up 0, gate 1, up 1, … */
+      readonly gateUp: PackedMatrix;
+      readonly down: PackedMatrix;
+    }
+  | {
+      readonly kind: 'experts';
+      readonly router: PackedMatrix;
+      /** Expert beside expert: columns of each as above, padded. */
+      readonly gateUp: PackedMatrix;
+      readonly down: PackedMatrix;
+    };
 
 export interface LayerWeights {
   readonly inputNorm: GPUBuffer;
   /** Columns q | k | v. */
-  readonly qkv: GPUBuffer;
+  readonly qkv: PackedMatrix;
   readonly qkvBias: GPUBuffer | null;
   /** Of q, then of k. */
   readonly qkNorm: GPUBuffer | null;
-  readonly output: GPUBuffer;
+  readonly output: PackedMatrix;
   readonly postNorm: GPUBuffer;
-  /** Columns gate 0, up 0, gate 1, up 1, … */
-  readonly gateUp: GPUBuffer;
-  readonly down: GPUBuffer;
+  readonly feedForward: FeedForwardWeights;
 }
 
 export interface Weights {
-  readonly embedding: GPUBuffer;
+  readonly embedding: PackedMatrix;
   readonly layers: readonly LayerWeights[];
   readonly finalNorm: GPUBuffer;
   /** The embedding itself where embeddings are tied. */
-  readonly head: GPUBuffer;
+  readonly head: PackedMatrix;
   /** Bytes of all of them. */
   readonly bytes: number;
 }
@@ -33,80 +50,34 @@ export interface Weights {
 /** Bytes handed to the GPU's queue before it is waited for. */
 const MAX_QUEUED_BYTES = 64 * 2 ** 20;
 
-/** A place for a tensor: columns of a packed matrix, or part of a vector. */
-type Destination =
-  | { kind: 'matrix'; buffer: GPUBuffer; inputs: number; columns: number; first: number; stride: number }
-  | { kind: 'vector'; buffer: GPUBuffer; first: number };
+/** Every matrix of a model. */
+export function matricesOf({ embedding, layers, head }: Weights): PackedMatrix[] {
+  const inLayers = layers.flatMap(({ qkv, output, feedForward }) => [
+    qkv,
+    output,
+    ...(feedForward.kind === 'experts' ? [feedForward.router] : []),
+    feedForward.gateUp,
+    feedForward.down,
+  ]);
+  return [embedding, ...inLayers, ...(head === embedding ? [] : [head])];
+}
 
-/** Allocates the weights and says where each tensor goes, by its Hugging Face name. */
-export function allocateWeights(
-  gpu: Gpu,
-  config: ModelConfig,
-  precision: Precision,
-): { weights: Weights; destinations: ReadonlyMap<string, Destination> } {
-  const { hiddenSize, intermediateSize, headDim, vocabSize } = config;
-  const queries = config.heads * headDim;
-  const keys = config.kvHeads * headDim;
-  const destinations = new Map<string, Destination>();
-  let bytes = 0;
+/** A weight's type in GPU memory, by its bits. */
+export type LoadedPrecision = Precision | 'int8' | 'int4';
 
-  const matrix = (label: string, inputs: number, outputs: number) => {
-    const size = packedBytes(inputs, outputs, precision);
-    bytes += size;
-    const buffer = gpu.buffer(label, size);
-    const columns = packedColumns(outputs);
-    return {
-      buffer,
-      takes(name: string, first = 0, stride = 1) {
-        destinations.set(`${name}.weight`, { kind: 'matrix', buffer, inputs, columns, first, stride });
-        return this;
-      },
-    };
-  };
-  const vector = (label: string, length: number, ...parts: [name: string, first: number][]) => {
-    bytes += length * 4;
-    const buffer = gpu.buffer(label, length * 4);
-    for (const [name, first] of parts) destinations.set(name, { kind: 'vector', buffer, first });
-    return buffer;
-  };
+/** What most weights are. */
+export function precisionOf(weights: Weights): LoadedPrecision {
+  const counts = new Map<LoadedPrecision, number>();
+  for (const { format, inputs, outputs } of matricesOf(weights)) {
+    const type = format.kind === 'float' ? format.precision : format.bits === 4 ? 'int4' : 'int8';
+    counts.set(type, (counts.get(type) ?? 0) + inputs * outputs);
+  }
+  return [...counts].reduce((most, one) => (one[1] > most[1] ? one : most))[0];
+}
 
-  const embedding = matrix('embedding', hiddenSize, vocabSize).takes('model.embed_tokens').buffer;
-  const layers = Array.from({ length: config.layers }, (_, layer): LayerWeights => {
-    const at = (name: string) => `model.layers.${layer}.${name}`;
-    return {
-      inputNorm: vector(at('input norm'), hiddenSize, [at('input_layernorm.weight'), 0]),
-      qkv: matrix(at('qkv'), hiddenSize, queries + 2 * keys)
-        .takes(at('self_attn.q_proj'))
-        .takes(at('self_attn.k_proj'), queries)
-        .takes(at('self_attn.v_proj'), queries + keys).buffer,
-      qkvBias: config.qkvBias
-        ? vector(
-            at('qkv bias'),
-            queries + 2 * keys,
-            [at('self_attn.q_proj.bias'), 0],
-            [at('self_attn.k_proj.bias'), queries],
-            [at('self_attn.v_proj.bias'), queries + keys],
-          )
-        : null,
-      qkNorm: config.qkNorm
-        ? vector(
-            at('query and key norm'),
-            2 * headDim,
-            [at('self_attn.q_norm.weight'), 0],
-            [at('self_attn.k_norm.weight'), headDim],
-          )
-        : null,
-      output: matrix(at('output'), queries, hiddenSize).takes(at('self_attn.o_proj')).buffer,
-      postNorm: vector(at('post norm'), hiddenSize, [at('post_attention_layernorm.weight'), 0]),
-      gateUp: matrix(at('gate and up'), hiddenSize, 2 * intermediateSize)
-        .takes(at('mlp.gate_proj'), 0, 2)
-        .takes(at('mlp.up_proj'), 1, 2).buffer,
-      down: matrix(at('down'), intermediateSize, hiddenSize).takes(at('mlp.down_proj')).buffer,
-    };
-  });
-  const finalNorm = vector('final norm', hiddenSize, ['model.norm.weight', 0]);
-  const head = config.tiedEmbeddings ? embedding : matrix('head', hiddenSize, vocabSize).takes('lm_head').buffer;
-  return { weights: { embedding, layers, finalNorm, head, bytes }, destinations };
+/** Formats without repetitions. */
+function distinct(formats: readonly WeightFormat[]): WeightFormat[] {
+  return [...new Map(formats.map((format) => [JSON.stringify(format), format])).values()];
 }
 
 /**
@@ -116,33 +87,20 @@ export function allocateWeights(
 export async function uploadWeights(
   gpu: Gpu,
   config: ModelConfig,
-  precision: Precision,
+  options: WeightOptions,
   chunks: AsyncIterable<WeightChunk>,
 ): Promise<Weights> {
   const { weights, destinations } = await gpu.guarded('the allocation of the weights', () =>
-    allocateWeights(gpu, config, precision),
+    allocateWeights(gpu, config, options),
   );
-  const packer = await WeightPacker.create(gpu, precision);
+  const packer = await WeightPacker.create(gpu, distinct(matricesOf(weights).map(({ format }) => format)));
   let queued = 0;
   await gpu.guarded('the upload of the weights', async () => {
     for await (const chunk of chunks) {
       const place = destinations.get(chunk.name);
       if (!place) throw new ReckonError('internal', `There is no place for the tensor ${chunk.name}.`);
-      if (chunk.kind === 'quantized') {
-        throw new ReckonError('bad-checkpoint', `The weights ${chunk.name} are quantised, which is not supported yet.`);
-      }
-      const offset = chunk.start / (chunk.dtype === 'F32' ? 4 : 2);
-      if (place.kind === 'vector') packer.writeVector(place.buffer, chunk.dtype, chunk.bytes, place.first + offset);
-      else {
-        packer.write(
-          place.buffer,
-          { inputs: place.inputs, columns: place.columns },
-          { dtype: chunk.dtype, firstColumn: place.first, columnStride: place.stride, elementOffset: offset },
-          chunk.bytes,
-        );
-      }
+      queued += place.kind === 'matrix' ? putMatrix(packer, place, chunk) : putVector(packer, place, chunk);
       // Uploads are queued: waiting now and then keeps the queue, and host memory with it, bounded.
-      queued += chunk.bytes.byteLength;
       if (queued >= MAX_QUEUED_BYTES) {
         await gpu.device.queue.onSubmittedWorkDone();
         queued = 0;
@@ -151,4 +109,37 @@ export async function uploadWeights(
   });
   packer.dispose();
   return weights;
+}
+
+/** Writes a chunk; bytes queued. */
+function putMatrix(packer: WeightPacker, place: Destination & { kind: 'matrix' }, chunk: WeightChunk): number {
+  const { matrix, runs } = place;
+  const { format } = matrix;
+  if (chunk.kind === 'quantized' && format.kind === 'quantized') {
+    const { firstRow, rows, codes, scales, biases } = promote(chunk, encodingOf(format));
+    packer.writeCodes(matrix, runs, { firstRow, rows, codes, scales, biases });
+    return codes.byteLength + scales.byteLength + (biases?.byteLength ?? 0);
+  }
+  // Codes among floats become floats.
+  const floats = chunk.kind === 'quantized' ? promote(chunk, { kind: 'float', dtype: 'F32' }) : chunk;
+  if (floats.kind !== 'float') throw new ReckonError('internal', `${chunk.name} did not become floats.`);
+  const { dtype, bytes, start } = floats;
+  packer.writeFloats(matrix, runs, { dtype, bytes, element: start / WEIGHT_BYTES[dtype] });
+  return bytes.byteLength;
+}
+
+function putVector(packer: WeightPacker, place: Destination & { kind: 'vector' }, chunk: WeightChunk): number {
+  if (chunk.kind !== 'float') throw new ReckonError('internal', `The vector ${chunk.name} came quantised.`);
+  const { dtype, bytes, start } = chunk;
+  packer.writeVector(place.buffer, place.runs, { dtype, bytes, element: start / WEIGHT_BYTES[dtype] });
+  return bytes.byteLength;
+}
+
+/** A format that came from an encoding, as that encoding. */
+function encodingOf(format: QuantizedFormat) {
+  const { group, ...rest } = format;
+  if (group !== 8 && group !== 16 && group !== 32) {
+    throw new ReckonError('internal', `No checkpoint has groups of ${group}.`);
+  }
+  return { ...rest, group } as const;
 }

@@ -53,7 +53,7 @@ export const TINY: ModelConfig = {
 export const F32: Precisions = { weights: 'f32', kv: 'f32' };
 
 /** One letter a token, from U+4E00 on: every token has text, and no text spans tokens. */
-const codec: TextCodec = {
+export const codec: TextCodec = {
   encode: (text) => Array.from(text, (letter) => letter.codePointAt(0)! - 0x4e00),
   decode: (tokens) => tokens.map((token) => String.fromCodePoint(0x4e00 + token)).join(''),
   sink: (stopStrings) => {
@@ -76,7 +76,7 @@ export async function openRig(config: ModelConfig = TINY, options: RigOptions = 
   const source = syntheticSource(config, { seed, dtype: 'F32' });
   const gpu = await openGpu({ gpu: await testGpu(), ...open });
   try {
-    const weights = await uploadWeights(gpu, config, precisions.weights, streamTensors(source, config));
+    const weights = await uploadWeights(gpu, config, { precision: precisions.weights }, streamTensors(source, config));
     const decoder = await Decoder.create(gpu, config, weights, precisions, {
       maxLanes: 8,
       maxContext: config.maxContext,

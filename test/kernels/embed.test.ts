@@ -4,6 +4,7 @@ import { type Gpu, openGpu } from '../../src/gpu/index.ts';
 import { Embed } from '../../src/kernels/embed.ts';
 import { testGpu } from '../support/gpu.ts';
 import { checkEmbedAll } from './cases/embed.ts';
+import { F32 } from './cases/matrix-support.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -21,7 +22,7 @@ describe('Embed', () => {
       [6, 10],
       [8, 0],
     ] as const) {
-      const error = await Embed.create(gpu, { hidden, vocab }, { weights: 'f32', kv: 'f32' }).catch((e: unknown) => e);
+      const error = await Embed.create(gpu, { hidden, vocab, format: F32 }).catch((e: unknown) => e);
       expect(isReckonError(error, 'bad-option')).toBe(true);
     }
   });

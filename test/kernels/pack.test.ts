@@ -1,17 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isReckonError } from '../../src/errors.ts';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
-import { packedBytes, packedColumns, WeightPacker } from '../../src/kernels/pack.ts';
+import { divideColumns, FOUR_BIT, packedBytes, packedColumns, type WeightFormat } from '../../src/kernels/matrix.ts';
+import { WeightPacker } from '../../src/kernels/pack.ts';
 import { decodeWeights, f16ToNumber } from '../../src/numbers.ts';
 import { testGpu } from '../support/gpu.ts';
 import { downloadFloats, nearestHalf, seeded } from './cases/linear-support.ts';
-import { checkPack, checkPackAll } from './cases/pack.ts';
+import { F16, F32 } from './cases/matrix-support.ts';
+import { checkPack, checkPackAll, checkPackQuantized } from './cases/pack.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
   gpu = await openGpu({ gpu: await testGpu() });
 });
 afterAll(() => gpu.close());
+
+const ALONG = [{ row: 0, rows: 4, column: 0, stride: 1 }];
+
+function wholeMatrix(inputs: number, outputs: number, format: WeightFormat) {
+  const buffer = gpu.buffer('packed', packedBytes(inputs, outputs, format));
+  return { inputs, outputs, format, parts: [{ first: 0, outputs, buffer }] };
+}
 
 describe('WeightPacker', () => {
   it('puts every number where it belongs, exactly, for all formats', async () => {
@@ -38,36 +47,44 @@ describe('WeightPacker', () => {
     }
   });
 
+  it('scatters codes and their scales, and quantises floats, into parts of columns', async () => {
+    await checkPackQuantized(gpu);
+  });
+
   it('keeps NaN a NaN', async () => {
-    const packer = await WeightPacker.create(gpu, 'f16');
-    const matrix = gpu.buffer('packed', packedBytes(4, 4, 'f16'));
-    const source = { dtype: 'F32', firstColumn: 0, columnStride: 1, elementOffset: 0 } as const;
-    packer.write(matrix, { inputs: 4, columns: 4 }, source, new Uint8Array(new Float32Array([1, Number.NaN]).buffer));
-    const [word] = new Uint32Array((await downloadFloats(gpu, matrix, 1)).buffer);
+    const packer = await WeightPacker.create(gpu, [F16]);
+    const matrix = wholeMatrix(4, 4, F16);
+    const bytes = new Uint8Array(new Float32Array([1, Number.NaN]).buffer);
+    packer.writeFloats(matrix, ALONG, { dtype: 'F32', element: 0, bytes });
+    const [word] = new Uint32Array((await downloadFloats(gpu, matrix.parts[0]!.buffer, 1)).buffer);
     expect(word! & 0xffff).toBe(0x3c00);
     expect(f16ToNumber(word! >>> 16)).toBeNaN();
   });
 
-  it('writes vectors as f32, at an offset', async () => {
-    const packer = await WeightPacker.create(gpu, 'f32');
+  it('writes vectors as f32, where their runs say', async () => {
+    const packer = await WeightPacker.create(gpu, []);
     const target = gpu.buffer('vector', 32);
-    packer.writeVector(target, 'BF16', new Uint8Array([0x80, 0x3f, 0x00, 0xc0]));
-    packer.writeVector(target, 'F16', new Uint8Array([0x00, 0x3c, 0x01, 0x00]), 2);
-    packer.writeVector(target, 'F32', new Uint8Array(new Float32Array([0.1]).buffer), 4);
-    expect([...(await downloadFloats(gpu, target, 5))]).toEqual([1, -2, 1, 2 ** -24, Math.fround(0.1)]);
+    const at = (column: number, rows = 2) => [{ row: 0, rows, column, stride: 1 }];
+    packer.writeVector(target, at(0), { dtype: 'BF16', element: 0, bytes: new Uint8Array([0x80, 0x3f, 0x00, 0xc0]) });
+    packer.writeVector(target, at(2), { dtype: 'F16', element: 0, bytes: new Uint8Array([0x00, 0x3c, 0x01, 0x00]) });
+    const tenths = new Uint8Array(new Float32Array([0.1, 0.2]).buffer);
+    const swapped = [...at(5, 1), { row: 1, rows: 1, column: 4, stride: 1 }];
+    packer.writeVector(target, swapped, { dtype: 'F32', element: 0, bytes: tenths });
+    expect([...(await downloadFloats(gpu, target, 6))]).toEqual([1, -2, 1, 2 ** -24, ...[0.2, 0.1].map(Math.fround)]);
   });
 
-  it('refuses half pairs and columns outside the matrix', async () => {
-    const packer = await WeightPacker.create(gpu, 'f32');
-    const matrix = gpu.buffer('packed', packedBytes(8, 4, 'f32'));
-    const shape = { inputs: 8, columns: 4 };
-    const source = { dtype: 'F16', firstColumn: 0, columnStride: 1, elementOffset: 0 } as const;
+  it('refuses split pairs and groups, and columns outside the matrix', async () => {
+    const packer = await WeightPacker.create(gpu, [F32, FOUR_BIT]);
+    const floats = wholeMatrix(8, 4, F32);
+    const codes = wholeMatrix(64, 4, FOUR_BIT);
+    const source = { dtype: 'F16', element: 0 } as const;
+    const beyond = [{ row: 0, rows: 4, column: 4, stride: 1 }];
     const attempts = [
-      () => packer.write(matrix, shape, source, new Uint8Array(6)),
-      () => packer.write(matrix, shape, { ...source, elementOffset: 3 }, new Uint8Array(4)),
-      () => packer.write(matrix, shape, { ...source, elementOffset: 32 }, new Uint8Array(4)),
-      () => packer.write(matrix, shape, { ...source, firstColumn: 4 }, new Uint8Array(4)),
-      () => packer.writeVector(matrix, 'F32', new Uint8Array(7)),
+      () => packer.writeFloats(floats, ALONG, { ...source, bytes: new Uint8Array(6) }),
+      () => packer.writeFloats(floats, ALONG, { ...source, element: 3, bytes: new Uint8Array(4) }),
+      () => packer.writeFloats(floats, beyond, { ...source, bytes: new Uint8Array(4) }),
+      () => packer.writeFloats(codes, ALONG, { ...source, bytes: new Uint8Array(64) }),
+      () => packer.writeVector(floats.parts[0]!.buffer, ALONG, { dtype: 'F32', element: 0, bytes: new Uint8Array(7) }),
     ];
     for (const attempt of attempts) {
       let error: unknown;
@@ -78,6 +95,29 @@ describe('WeightPacker', () => {
       }
       expect(isReckonError(error, 'bad-option')).toBe(true);
     }
+  });
+});
+
+describe('matrices', () => {
+  it('are divided between columns, into parts that fit', () => {
+    expect(divideColumns(1000, 8, 60, F16)).toEqual([{ first: 0, outputs: 60 }]);
+    const parts = divideColumns(16 * 300, 8, 700, F16);
+    expect(parts).toEqual([
+      { first: 0, outputs: 256 },
+      { first: 256, outputs: 256 },
+      { first: 512, outputs: 188 },
+    ]);
+    expect(divideColumns(16 * 300, 8, 700, F16, { unit: 140 }).map(({ first }) => first)).toEqual([0, 280, 560]);
+    expect(() => divideColumns(16 * 100, 8, 700, F16)).toThrow(/128 columns of 8 weights/);
+  });
+
+  it('take the bytes of padded columns, codes and scales', () => {
+    expect(packedColumns(65)).toBe(68);
+    expect(packedBytes(12, 65, F16)).toBe(12 * 68 * 2);
+    expect(packedBytes(12, 64, F32)).toBe(12 * 64 * 4);
+    // Three groups: two words of scales.
+    expect(packedBytes(96, 64, FOUR_BIT)).toBe(64 * (96 / 2 + 2 * 4));
+    expect(packedBytes(96, 64, { ...FOUR_BIT, bits: 8, affine: true, scale: 'f32' })).toBe(64 * (96 + 3 * 8));
   });
 });
 
@@ -92,11 +132,5 @@ describe('decodeWeights', () => {
       if (nearestHalf(values[i]!) !== values[i]) throw new Error(`half ${i} is not its own nearest`);
       if (i > 0 && !(values[i]! > values[i - 1]!)) throw new Error(`half ${i} is not above the one before`);
     }
-  });
-
-  it('sizes packed matrices by padded columns', () => {
-    expect(packedColumns(65)).toBe(68);
-    expect(packedBytes(12, 65, 'f16')).toBe(12 * 68 * 2);
-    expect(packedBytes(12, 64, 'f32')).toBe(12 * 64 * 4);
   });
 });

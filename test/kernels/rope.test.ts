@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isReckonError } from '../../src/errors.ts';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
-import { RopeAppend, ropeTables } from '../../src/kernels/rope.ts';
+import { plainRotation, RopeAppend, ropeTables } from '../../src/kernels/rope.ts';
 import { testGpu } from '../support/gpu.ts';
 import { checkRopeAppend, randomRows } from './cases/rope.ts';
 
@@ -14,7 +14,7 @@ afterAll(() => gpu.close());
 describe('ropeTables', () => {
   it('gives the angle of every position by the angle-sum identity', () => {
     const [headDim, theta, maxContext] = [32, 1e6, 5000];
-    const tables = ropeTables(headDim, theta, maxContext);
+    const tables = ropeTables(plainRotation(headDim, theta), maxContext);
     const entry = (index: number, pair: number, sine: 0 | 1) =>
       tables[(index * (headDim / 8) + Math.floor(pair / 4)) * 8 + sine * 4 + (pair % 4)]!;
     for (const position of [0, 1, 255, 256, 257, 1023, 4095, 4999]) {
@@ -53,12 +53,20 @@ describe('RopeAppend', () => {
   }
 
   it('refuses what it cannot serve', async () => {
-    const good = { heads: 2, kvHeads: 1, headDim: 64, theta: 1e4, maxContext: 100, qkNormEpsilon: 1e-6 };
+    const good = {
+      heads: 2,
+      kvHeads: 1,
+      headDim: 64,
+      rotation: plainRotation(64, 1e4),
+      maxContext: 100,
+      qkNormEpsilon: 1e-6,
+    };
     const bad: Partial<typeof good>[] = [
       { headDim: 20 },
       { headDim: 8 },
       { heads: 0 },
-      { theta: 0 },
+      { rotation: plainRotation(32, 1e4) },
+      { rotation: { ...plainRotation(64, 1e4), magnitudes: [1, 0] } },
       { maxContext: 0 },
       { qkNormEpsilon: -1 },
     ];

@@ -1,21 +1,30 @@
 /**
- * A Qwen3-style decoder by its definition: float64, one token at a time, weights under their Hugging Face names.
+ * A decoder of the Llama family (Llama, Qwen2, Qwen3, Qwen3-MoE, Phi-3) by its definition: float64, one token at a time, weights under their Hugging Face names.
  * Slow and plain on purpose; everything faster is held against it.
  */
 import { attend } from './attention.ts';
+import { type ReferenceRope, rotate } from './rope.ts';
 
-export interface ReferenceConfig {
+export interface ReferenceConfig extends ReferenceRope {
   layers: number;
   hiddenSize: number;
   intermediateSize: number;
   heads: number;
   kvHeads: number;
-  headDim: number;
   vocabSize: number;
   normEps: number;
-  ropeTheta: number;
   /** RMSNorm of each query and key head before RoPE (Qwen3). */
   qkNorm: boolean;
+  /** Biases on the query, key and value projections (Qwen2); default: none. */
+  qkvBias?: boolean;
+  /** Feed-forwards of experts (Qwen3-MoE), but in `denseLayers`. */
+  moe?: {
+    experts: number;
+    expertsPerToken: number;
+    intermediateSize: number;
+    normTopkProb: boolean;
+    denseLayers: readonly number[];
+  } | null;
   /** The output head is the embedding table. */
   tiedEmbeddings: boolean;
   /** What the cache makes of a head's key or value, [headDim]. Default: keeps it. */
@@ -55,19 +64,6 @@ function rmsNorm(x: Float64Array, weight: Float64Array, eps: number): Float64Arr
   for (const value of x) squares += value * value;
   const factor = 1 / Math.sqrt(squares / x.length + eps);
   return x.map((value, i) => value * factor * weight[i]!);
-}
-
-/** Rotates the pairs (i, i + d/2) of one head by position · θ^(−2i/d). */
-function rope(x: Float64Array, position: number, theta: number): Float64Array {
-  const half = x.length / 2;
-  const out = new Float64Array(x.length);
-  for (let i = 0; i < half; i++) {
-    const angle = position * theta ** (-i / half);
-    const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-    out[i] = x[i]! * cos - x[i + half]! * sin;
-    out[i + half] = x[i + half]! * cos + x[i]! * sin;
-  }
-  return out;
 }
 
 const silu = (x: number) => x / (1 + Math.exp(-x));
@@ -176,26 +172,49 @@ export class ReferenceSession {
 
   #attention(layer: number, input: Float64Array): Float64Array {
     const { config } = this.#decoder;
-    const { headDim, normEps, qkNorm, ropeTheta, stored = (head) => head } = config;
+    const { headDim, normEps, qkNorm, qkvBias, stored = (head) => head } = config;
     const weight = (name: string) => this.#decoder.weight(`model.layers.${layer}.${name}.weight`);
     const x = rmsNorm(input, weight('input_layernorm'), normEps);
+    const project = (name: string) => {
+      const out = linear(weight(`self_attn.${name}`), x);
+      return qkvBias ? add(out, this.#decoder.weight(`model.layers.${layer}.self_attn.${name}.bias`)) : out;
+    };
     const place = (projection: string, norm: string) =>
-      perHead(linear(weight(projection), x), headDim, (head) =>
-        rope(qkNorm ? rmsNorm(head, weight(norm), normEps) : head, this.#length, ropeTheta),
+      perHead(project(projection), headDim, (head) =>
+        rotate(qkNorm ? rmsNorm(head, weight(`self_attn.${norm}`), normEps) : head, this.#length, config),
       );
-    const query = place('self_attn.q_proj', 'self_attn.q_norm');
+    const query = place('q_proj', 'q_norm');
     const { keys, values } = this.#layers[layer]!;
-    keys.push(perHead(place('self_attn.k_proj', 'self_attn.k_norm'), headDim, stored));
-    values.push(perHead(linear(weight('self_attn.v_proj'), x), headDim, stored));
+    keys.push(perHead(place('k_proj', 'k_norm'), headDim, stored));
+    values.push(perHead(project('v_proj'), headDim, stored));
     return linear(weight('self_attn.o_proj'), attend(query, keys, values, config));
   }
 
   #feedForward(layer: number, input: Float64Array): Float64Array {
+    const { normEps, moe } = this.#decoder.config;
     const weight = (name: string) => this.#decoder.weight(`model.layers.${layer}.${name}.weight`);
-    const x = rmsNorm(input, weight('post_attention_layernorm'), this.#decoder.config.normEps);
-    const up = linear(weight('mlp.up_proj'), x);
-    const gated = linear(weight('mlp.gate_proj'), x).map((gate, i) => silu(gate) * up[i]!);
-    return linear(weight('mlp.down_proj'), gated);
+    const x = rmsNorm(input, weight('post_attention_layernorm'), normEps);
+    const swiglu = (place: string) => {
+      const up = linear(weight(`${place}.up_proj`), x);
+      const gated = linear(weight(`${place}.gate_proj`), x).map((gate, i) => silu(gate) * up[i]!);
+      return linear(weight(`${place}.down_proj`), gated);
+    };
+    if (!moe || moe.denseLayers.includes(layer)) return swiglu('mlp');
+
+    const logits = linear(weight('mlp.gate'), x);
+    const greatest = Math.max(...logits);
+    const exponentials = logits.map((logit) => Math.exp(logit - greatest));
+    const total = exponentials.reduce((a, b) => a + b, 0);
+    const chosen = Array.from(exponentials, (value, expert) => ({ expert, probability: value / total }))
+      .sort((a, b) => b.probability - a.probability)
+      .slice(0, moe.expertsPerToken);
+    const kept = moe.normTopkProb ? chosen.reduce((sum, { probability }) => sum + probability, 0) : 1;
+    let out = new Float64Array(x.length);
+    for (const { expert, probability } of chosen) {
+      const made = swiglu(`mlp.experts.${expert}`);
+      out = out.map((value, i) => value + (probability / kept) * made[i]!);
+    }
+    return out;
   }
 }
 
@@ -219,9 +238,25 @@ export function referenceShapes(config: ReferenceConfig): Map<string, number[]> 
       set('self_attn.q_norm', [headDim]);
       set('self_attn.k_norm', [headDim]);
     }
-    set('mlp.gate_proj', [intermediateSize, hiddenSize]);
-    set('mlp.up_proj', [intermediateSize, hiddenSize]);
-    set('mlp.down_proj', [hiddenSize, intermediateSize]);
+    if (config.qkvBias) {
+      for (const [name, size] of [
+        ['q', heads],
+        ['k', kvHeads],
+        ['v', kvHeads],
+      ] as const)
+        shapes.set(`model.layers.${layer}.self_attn.${name}_proj.bias`, [size * headDim]);
+    }
+    const swiglu = (place: string, size: number) => {
+      set(`${place}.gate_proj`, [size, hiddenSize]);
+      set(`${place}.up_proj`, [size, hiddenSize]);
+      set(`${place}.down_proj`, [hiddenSize, size]);
+    };
+    const { moe } = config;
+    if (!moe || moe.denseLayers.includes(layer)) swiglu('mlp', intermediateSize);
+    else {
+      set('mlp.gate', [moe.experts, hiddenSize]);
+      for (let e = 0; e < moe.experts; e++) swiglu(`mlp.experts.${e}`, moe.intermediateSize);
+    }
   }
   return shapes;
 }

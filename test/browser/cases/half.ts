@@ -7,6 +7,7 @@ import { checkAttentionShapes } from '../../kernels/cases/attention.ts';
 import { checkEmbedAll } from '../../kernels/cases/embed.ts';
 import { checkKvCopy } from '../../kernels/cases/kv-copy.ts';
 import { checkMatmul, SLICED, SLICED_SMALL } from '../../kernels/cases/matmul.ts';
+import { F16 } from '../../kernels/cases/matrix-support.ts';
 import { checkNormAll } from '../../kernels/cases/norm.ts';
 import { checkPackAll } from '../../kernels/cases/pack.ts';
 import { checkRopeAppendShapes } from '../../kernels/cases/rope.ts';
@@ -22,7 +23,7 @@ const CHECKS: Record<string, (gpu: Gpu) => Promise<unknown>> = {
       const shape = { inputs: 132, outputs: 70, epilogue, bias: epilogue === 'store', rows: 'rows' } as const;
       // Tunings that cut K alike agree bit for bit.
       for (const tunings of [[defaultTuning(gpu.profile)], [SLICED, SLICED_SMALL]]) {
-        await checkMatmul(gpu, { ...shape, precision: 'f16', seed: 1, tunings, counts: [1, 3, 17, 40] });
+        await checkMatmul(gpu, { ...shape, format: F16, seed: 1, tunings, counts: [1, 3, 17, 40] });
       }
     }
   },

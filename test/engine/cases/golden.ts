@@ -37,7 +37,7 @@ async function load(
   serial: { serialAttention?: boolean } = {},
 ): Promise<Loaded> {
   const config = parseModelConfig(await source.text('config.json'));
-  const weights = await uploadWeights(gpu, config, precisions.weights, streamTensors(source, config));
+  const weights = await uploadWeights(gpu, config, { precision: precisions.weights }, streamTensors(source, config));
   const sizes = { maxLanes: 8, maxContext: 512, kvBytes: 32 * 2 ** 20, ...serial };
   const decoder = await Decoder.create(gpu, config, weights, precisions, sizes);
   const codec = { encode: () => [], decode: () => '', sink: () => silent };

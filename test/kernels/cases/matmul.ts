@@ -1,15 +1,12 @@
 /** Checks of the matmul on any GPU; each throws on a mismatch. */
 import type { Gpu } from '../../../src/gpu/index.ts';
 import { Matmul, type MatmulShape, type MatmulTuning } from '../../../src/kernels/matmul.ts';
-import { packedBytes, packedColumns, WeightPacker } from '../../../src/kernels/pack.ts';
-import type { Precision } from '../../../src/kernels/precision.ts';
 import {
   assert,
   assertClose,
   assertSameBits,
   downloadFloats,
   freeStep,
-  nearestHalf,
   randoms,
   runStep,
   seeded,
@@ -17,9 +14,9 @@ import {
   stepShape,
   upload,
 } from './linear-support.ts';
+import { F16, F32, QUANTIZED, storedMatrix } from './matrix-support.ts';
 
 export interface MatmulCase extends Omit<MatmulShape, 'tuning'> {
-  precision: Precision;
   seed: number;
   /** Tunings that must agree bit for bit; the first gives the result that is compared with float64. */
   tunings: readonly MatmulTuning[];
@@ -55,21 +52,17 @@ export const SLICED_TILED: MatmulTuning = { ...SLICED, rowTiles: [2], columns: 1
  * @throws Error on the first mismatch.
  */
 export async function checkMatmul(gpu: Gpu, test: MatmulCase): Promise<void> {
-  const { inputs: K, outputs: N, epilogue, bias, rows, precision, seed, tunings, counts } = test;
-  const what = `matmul ${K}→${N} ${epilogue}${bias ? ' bias' : ''} ${rows} ${precision} seed ${seed}`;
+  const { inputs: K, outputs: N, epilogue, bias, rows, format, parts, seed, tunings, counts } = test;
+  const what = `matmul ${K}→${N} ${epilogue}${bias ? ' bias' : ''} ${rows} ${JSON.stringify(format)} seed ${seed}`;
   const random = seeded(seed);
   const most = Math.max(...counts);
   const width = epilogue === 'swiglu' ? N / 2 : N;
   const x = randoms(random, most * K);
-  const w = randoms(random, N * K);
+  const { matrix, values } = await storedMatrix(gpu, { inputs: K, outputs: N, format, parts, random });
   const b = randoms(random, N);
   const residual = randoms(random, most * width);
-  const expected = reference(test, most, x, precision === 'f16' ? w.map(nearestHalf) : w, b, residual);
+  const expected = reference(test, most, x, values, b, residual);
 
-  const packer = await WeightPacker.create(gpu, precision, 4096);
-  const weights = gpu.buffer('weights', packedBytes(K, N, precision));
-  const source = { dtype: 'F32', firstColumn: 0, columnStride: 1, elementOffset: 0 } as const;
-  packer.write(weights, { inputs: K, columns: packedColumns(N) }, source, new Uint8Array(w.buffer));
   const xBuffer = upload(gpu, 'x', x);
   const biasBuffer = upload(gpu, 'bias', b);
   // A guard row behind the last: a kernel that writes past its rows is caught.
@@ -78,9 +71,9 @@ export async function checkMatmul(gpu: Gpu, test: MatmulCase): Promise<void> {
 
   let first: Float32Array | null = null;
   for (const tuning of tunings) {
-    const shape = { inputs: K, outputs: N, epilogue, bias, rows, tuning };
-    const matmul = await Matmul.create(gpu, shape, { weights: precision, kv: 'f32' });
-    const buffers = { x: xBuffer, weights, out, step, ...(bias ? { bias: biasBuffer } : {}) };
+    const shape = { inputs: K, outputs: N, epilogue, bias, rows, format, tuning, ...(parts ? { parts } : {}) };
+    const matmul = await Matmul.create(gpu, shape);
+    const buffers = { x: xBuffer, weights: matrix, out, step, ...(bias ? { bias: biasBuffer } : {}) };
     const bound = matmul.bind(gpu, buffers);
     for (const count of [most, ...counts.filter((other) => other !== most)]) {
       gpu.device.queue.writeBuffer(out, 0, residual);
@@ -92,7 +85,7 @@ export async function checkMatmul(gpu: Gpu, test: MatmulCase): Promise<void> {
         assertClose(actual.subarray(0, most * width), expected, 2e-6, what);
         first = actual.slice();
       }
-      const variant = matmul.variant(count).kernel.label;
+      const variant = matmul.variant(count).kernels[0]!.label;
       assertSameBits(
         actual.subarray(0, count * width),
         first.subarray(0, count * width),
@@ -104,16 +97,15 @@ export async function checkMatmul(gpu: Gpu, test: MatmulCase): Promise<void> {
       );
     }
   }
-  packer.dispose();
   freeStep(gpu, step);
-  for (const buffer of [weights, xBuffer, biasBuffer, out]) gpu.free(buffer);
+  for (const buffer of [...matrix.parts.map((part) => part.buffer), xBuffer, biasBuffer, out]) gpu.free(buffer);
 }
 
 function reference(
   { inputs: K, outputs: N, epilogue, bias }: MatmulCase,
   rows: number,
   x: Float32Array,
-  w: Float32Array,
+  w: Float64Array,
   b: Float32Array,
   residual: Float32Array,
 ): Float64Array {
@@ -142,24 +134,49 @@ export async function checkMatmulVariants(gpu: Gpu): Promise<void> {
   const heights = [37, 1, 2, 3, 8, 16, 19];
   await checkMatmul(gpu, {
     ...store,
-    precision: 'f32',
+    format: F32,
     seed,
     tunings: [SLICED, SLICED_SMALL, SLICED_TILED],
     counts: heights,
   });
   await checkMatmul(gpu, {
     ...add,
-    precision: 'f16',
+    format: F16,
     seed,
     tunings: [SLICED_SMALL, SLICED_TILED],
     counts: [35, 1, 3, 8],
   });
   await checkMatmul(gpu, {
     ...swiglu,
-    precision: 'f32',
+    format: F32,
     seed,
     tunings: [SLICED_SMALL, SLICED_TILED],
     counts: [9, 1, 4],
   });
-  await checkMatmul(gpu, { ...swiglu, precision: 'f16', seed, tunings: [SLICED_TILED], counts: [33, 1] });
+  await checkMatmul(gpu, { ...swiglu, format: F16, seed, tunings: [SLICED_TILED], counts: [33, 1] });
+}
+
+/** Codes of 4 and 8 bits, symmetric and affine, in both variants, whole and in parts of columns. */
+export async function checkQuantizedMatmul(gpu: Gpu): Promise<void> {
+  const parts = [
+    { first: 0, outputs: 128 },
+    { first: 128, outputs: 34 },
+  ];
+  // Few tiles of each: software drivers take long to compile them, and floats have shown that all heights agree.
+  const small: MatmulTuning = { ...SLICED_SMALL, rowTiles: [1, 4] };
+  const tiled: MatmulTuning = { ...SLICED_TILED, rowTiles: [8] };
+  for (const [seed, format] of QUANTIZED.entries()) {
+    await checkMatmul(gpu, {
+      inputs: 32 * (3 + seed),
+      outputs: seed === 0 ? 162 : 70,
+      epilogue: (['store', 'add', 'swiglu'] as const)[seed % 3]!,
+      bias: seed % 2 === 0,
+      rows: 'rows',
+      format,
+      ...(seed === 0 ? { parts } : {}),
+      seed,
+      tunings: seed < 4 ? [small, tiled] : [small],
+      counts: [21, 1, 3],
+    });
+  }
 }

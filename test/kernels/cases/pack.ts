@@ -1,9 +1,11 @@
 /** Checks of the weight packer on any GPU; each throws on a mismatch. */
 import type { Gpu } from '../../../src/gpu/index.ts';
-import { packedBytes, packedColumns, WeightPacker } from '../../../src/kernels/pack.ts';
+import { EIGHT_BIT, FOUR_BIT, packedBytes, packedColumns, type QuantizedFormat } from '../../../src/kernels/matrix.ts';
+import { WeightPacker } from '../../../src/kernels/pack.ts';
 import type { Precision } from '../../../src/kernels/precision.ts';
-import type { WeightDType } from '../../../src/numbers.ts';
-import { assert, download, nearestHalf, seeded, upload } from './linear-support.ts';
+import { bf16ToNumber, numberToBf16, numberToF16, type WeightDType } from '../../../src/numbers.ts';
+import { assert, download, nearestHalf, randoms, seeded, upload } from './linear-support.ts';
+import { QUANTIZED, randomCoded, readCodes } from './matrix-support.ts';
 
 const SIZE: Record<WeightDType, number> = { F32: 4, F16: 2, BF16: 2 };
 
@@ -81,9 +83,12 @@ export async function checkPack(gpu: Gpu, test: PackCase): Promise<void> {
   const random = seeded(seed);
   const { bytes, values } = tensor(dtype, rows * K, random);
   const columns = packedColumns(outputs);
-  const size = packedBytes(K, outputs, precision);
-  const matrix = upload(gpu, 'packed', new Uint8Array(size).fill(0x11));
-  const packer = await WeightPacker.create(gpu, precision, 64);
+  const format = { kind: 'float', precision } as const;
+  const size = packedBytes(K, outputs, format);
+  const buffer = upload(gpu, 'packed', new Uint8Array(size).fill(0x11));
+  const matrix = { format, inputs: K, outputs, parts: [{ first: 0, outputs, buffer }] };
+  const runs = [{ row: 0, rows, column: firstColumn, stride: columnStride }];
+  const packer = await WeightPacker.create(gpu, [format], 64);
 
   const chunks: [from: number, to: number][] = [];
   for (let from = 0; from < values.length; ) {
@@ -96,16 +101,11 @@ export async function checkPack(gpu: Gpu, test: PackCase): Promise<void> {
     // The caller's memory at an odd place, and overwritten as soon as write returns.
     const copy = new Uint8Array((to - from) * SIZE[dtype] + 3);
     copy.set(bytes.subarray(from * SIZE[dtype], to * SIZE[dtype]), 3);
-    packer.write(
-      matrix,
-      { inputs: K, columns },
-      { dtype, firstColumn, columnStride, elementOffset: from },
-      copy.subarray(3),
-    );
+    packer.writeFloats(matrix, runs, { dtype, element: from, bytes: copy.subarray(3) });
     copy.fill(0xee);
   }
 
-  const packed = await download(gpu, matrix, size);
+  const packed = await download(gpu, buffer, size);
   const view = new DataView(packed);
   const touched = new Set<number>();
   for (let row = 0; row < rows; row++) {
@@ -126,7 +126,7 @@ export async function checkPack(gpu: Gpu, test: PackCase): Promise<void> {
       assert(view.getUint8(at * width + b) === 0x11, `${what}: wrote outside its columns`);
   }
   packer.dispose();
-  gpu.free(matrix);
+  gpu.free(buffer);
 }
 
 /** Every pair of dtype and precision, contiguous and interleaved columns. */
@@ -164,5 +164,129 @@ export async function checkPackAll(gpu: Gpu): Promise<void> {
         seed: 3,
       });
     }
+  }
+}
+
+/** A zeroed matrix of two parts, of 128 columns and the rest. */
+function partedMatrix(gpu: Gpu, inputs: number, outputs: number, format: QuantizedFormat) {
+  const ranges = [
+    { first: 0, outputs: 128 },
+    { first: 128, outputs: outputs - 128 },
+  ];
+  const parts = ranges.map((range) => ({
+    ...range,
+    buffer: gpu.buffer('part', packedBytes(inputs, range.outputs, format)),
+  }));
+  return { inputs, outputs, format, parts };
+}
+
+/** Even columns from one tensor, odd ones from another's second half and then its first, in chunks of rows: all exact. */
+export async function checkPackCodes(gpu: Gpu, format: QuantizedFormat, seed: number): Promise<void> {
+  const random = seeded(seed);
+  const inputs = format.group * 3;
+  const rows = 70;
+  const matrix = partedMatrix(gpu, inputs, 2 * rows, format);
+  const packer = await WeightPacker.create(gpu, [format], 1024);
+  const runs = [
+    [{ row: 0, rows, column: 0, stride: 2 }],
+    [
+      { row: 0, rows: 30, column: 1 + 2 * 40, stride: 2 },
+      { row: 30, rows: 40, column: 1, stride: 2 },
+    ],
+  ];
+  const expected = new Float64Array(2 * rows * inputs);
+  for (const [tensor, places] of runs.entries()) {
+    const { codes, scales, biases, values } = randomCoded(random, format, rows, inputs);
+    for (let firstRow = 0; firstRow < rows; ) {
+      const count = Math.min(rows - firstRow, 1 + Math.floor(random() * 40));
+      const rowBytes = codes.length / rows;
+      const groups = scales.length / rows;
+      const of = <T extends Uint16Array | Float32Array>(list: T) =>
+        list.slice(firstRow * groups, (firstRow + count) * groups) as T;
+      packer.writeCodes(matrix, places, {
+        firstRow,
+        rows: count,
+        codes: codes.slice(firstRow * rowBytes, (firstRow + count) * rowBytes),
+        scales: of(scales),
+        biases: biases && of(biases),
+      });
+      firstRow += count;
+    }
+    for (let row = 0; row < rows; row++) {
+      const column = tensor === 0 ? 2 * row : 1 + 2 * ((row + 40) % rows);
+      expected.set(values.subarray(row * inputs, (row + 1) * inputs), column * inputs);
+    }
+  }
+  const { values } = await readCodes(gpu, matrix);
+  for (const [i, value] of values.entries()) {
+    assert(value === expected[i], `codes ${JSON.stringify(format)}: ${value} at ${i}, not ${expected[i]}`);
+  }
+  packer.dispose();
+  for (const { buffer } of matrix.parts) gpu.free(buffer);
+}
+
+/**
+ * Floats quantised on their way in: each scale is the group's greatest magnitude over the levels, as near as f16 and a GPU's
+ * division come; each code the one nearest to its number.
+ */
+export async function checkQuantize(
+  gpu: Gpu,
+  format: QuantizedFormat,
+  dtype: WeightDType,
+  seed: number,
+): Promise<void> {
+  const what = `quantise ${dtype} to ${format.bits} bits, seed ${seed}`;
+  const random = seeded(seed);
+  const { group, zero, bits } = format;
+  const levels = bits === 4 ? 7 : 127;
+  // An odd number of groups: the last has its word of scales to itself.
+  const inputs = group * 3;
+  const rows = 150;
+  const numbers = randoms(random, rows * inputs, 0.2);
+  numbers.fill(0, 5 * group, 6 * group);
+  numbers.set(
+    [-0.5, 0.25, 0.1, -0.3].flatMap((value) => new Array<number>(group / 4).fill(value)),
+    7 * group,
+  );
+  const bytes = new Uint8Array(numbers.length * SIZE[dtype]);
+  const view = new DataView(bytes.buffer);
+  const stored = numbers.map((value, i) => {
+    if (dtype === 'F32') view.setFloat32(i * 4, value, true);
+    else if (dtype === 'F16') view.setUint16(i * 2, numberToF16(value), true);
+    else view.setUint16(i * 2, numberToBf16(value), true);
+    return dtype === 'F32' ? value : dtype === 'F16' ? nearestHalf(value) : bf16ToNumber(numberToBf16(value));
+  });
+  const matrix = partedMatrix(gpu, inputs, rows, format);
+  const packer = await WeightPacker.create(gpu, [format], 2048);
+  const runs = [{ row: 0, rows, column: 0, stride: 1 }];
+  const size = SIZE[dtype];
+  // The second chunk begins within a row, at a pair of groups.
+  const cuts = [0, 64 * inputs + 2 * group, rows * inputs];
+  for (const [i, element] of cuts.slice(0, -1).entries()) {
+    packer.writeFloats(matrix, runs, { dtype, element, bytes: bytes.slice(element * size, cuts[i + 1]! * size) });
+  }
+  const { codes, scales, values } = await readCodes(gpu, matrix);
+  for (const [g, scale] of scales.entries()) {
+    const own = stored.subarray(g * group, (g + 1) * group);
+    const most = own.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    const error = Math.abs(scale - most / levels);
+    assert(error <= (most / levels) * 2 ** -10, `${what}: scale ${scale} of group ${g}, not ${most / levels}`);
+    for (const [i, value] of own.entries()) {
+      const at = g * group + i;
+      assert(Math.abs(codes[at]! - zero) <= levels, `${what}: code ${codes[at]}`);
+      // Half a step, and where the scale was rounded down, what it is short of the greatest.
+      const allowed = scale / 2 + 1e-6 * most + levels * error;
+      assert(Math.abs(values[at]! - value) <= allowed, `${what}: ${value} became ${values[at]}, scale ${scale}`);
+    }
+  }
+  packer.dispose();
+  for (const { buffer } of matrix.parts) gpu.free(buffer);
+}
+
+/** Codes as they come, and floats made codes. */
+export async function checkPackQuantized(gpu: Gpu): Promise<void> {
+  for (const [seed, format] of QUANTIZED.entries()) await checkPackCodes(gpu, format, seed);
+  for (const [seed, dtype] of (['F32', 'F16', 'BF16'] as const).entries()) {
+    await checkQuantize(gpu, seed === 1 ? EIGHT_BIT : FOUR_BIT, dtype, seed);
   }
 }

@@ -1,7 +1,7 @@
 /** What must hold of QK-norm, RoPE and the append to the cache, as checks that any host with a `Gpu` can run. */
 import type { Gpu } from '../../../src/gpu/index.ts';
 import { type KvPrecision, kvHeadBytes } from '../../../src/kernels/precision.ts';
-import { RopeAppend } from '../../../src/kernels/rope.ts';
+import { plainRotation, RopeAppend } from '../../../src/kernels/rope.ts';
 import { createStepBuffers, NO_WRITE, PAGE_SIZE } from '../../../src/kernels/step.ts';
 import { submit } from './attention-support.ts';
 import { CacheMemory, type CacheShape } from './cache-memory.ts';
@@ -55,7 +55,8 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
   const pages = 1 + Math.max(...rows.map(({ kvSlot }) => Math.floor((kvSlot ?? 0) / PAGE_SIZE)));
   const memory = { keys: new CacheMemory('keys', test, pages), values: new CacheMemory('values', test, pages) };
 
-  const options = { heads, kvHeads, headDim, theta, maxContext, qkNormEpsilon: qkNorm ? EPSILON : null };
+  const rotation = plainRotation(headDim, theta);
+  const options = { heads, kvHeads, headDim, rotation, maxContext, qkNormEpsilon: qkNorm ? EPSILON : null };
   const append = await RopeAppend.create(gpu, options, { weights: 'f32', kv: precision });
   const limits = {
     maxRows: rows.length,
