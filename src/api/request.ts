@@ -46,6 +46,7 @@ const REQUEST = [
   'messages',
   'prompt',
   'problem',
+  'system',
   'strategy',
   'sampling',
   'thinking',
@@ -199,7 +200,7 @@ function verifierOf(problem: Problem): NonNullable<StrategyContext['verify']> {
   return (answer) => task.verify(problem, answer);
 }
 
-function messagesOf({ messages, prompt, problem }: ReasonRequest): readonly ChatMessage[] {
+function messagesOf({ messages, prompt, problem, system }: ReasonRequest): readonly ChatMessage[] {
   const given = Object.entries({ messages, prompt, problem }).filter(([, value]) => value !== undefined);
   if (given.length !== 1) {
     const names = given.length === 0 ? 'none' : given.map(([name]) => name).join(' and ');
@@ -208,6 +209,11 @@ function messagesOf({ messages, prompt, problem }: ReasonRequest): readonly Chat
       `A request gives one of messages, prompt and problem; this one gives ${names}.`,
     );
   }
+  if (system !== undefined && (messages !== undefined || typeof system !== 'string')) {
+    throw new ReckonError('bad-option', messages ? 'There are both messages and system.' : 'system is not text.', {
+      hint: messages ? 'Make the system turn the first of the messages.' : 'Give a text, or leave it out.',
+    });
+  }
   if (messages !== undefined) return messages;
   const question = problem === undefined ? prompt : problem?.prompt;
   if (typeof question !== 'string' || question.trim() === '') {
@@ -215,5 +221,6 @@ function messagesOf({ messages, prompt, problem }: ReasonRequest): readonly Chat
       hint: problem === undefined ? 'Ask something.' : 'Problems come from a task: taskById(id).generate or .parse.',
     });
   }
-  return [{ role: 'user', content: question }];
+  const user = { role: 'user', content: question } as const;
+  return system === undefined ? [user] : [{ role: 'system', content: system }, user];
 }

@@ -88,6 +88,8 @@ export interface ReasonRequest {
   prompt?: string;
   /** A problem of a task, whose verifier then judges every answer. */
   problem?: Problem;
+  /** A system turn before `prompt` or `problem`, such as the embedded models' "Think briefly.". */
+  system?: string;
   /** Default: best-of-n with its own defaults. */
   strategy?: ({ name: 'best-of-n' } & BestOfNOptions) | { name: 'chain-of-thought' };
   /** What is left out is as the model's makers set it. */

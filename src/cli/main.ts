@@ -3,6 +3,7 @@ import { isReckonError } from '../errors.ts';
 import { corpus } from './corpus.ts';
 import { cost } from './cost.ts';
 import { device } from './device.ts';
+import { evaluate } from './eval.ts';
 import { inspect } from './inspect.ts';
 import { lab } from './lab.ts';
 import { plan } from './plan.ts';
@@ -19,6 +20,7 @@ const commands: Readonly<Record<string, Command>> = {
   cost: { summary: 'what a plan costs in computation and memory traffic', run: cost },
   device: { summary: 'show the GPU and measure what it sustains', run: device },
   inspect: { summary: 'what a checkpoint is and whether it will run here, before it is fetched', run: inspect },
+  eval: { summary: 'measure how many problems a model solves, in one try and in N', run: evaluate },
   lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },
   plan: { summary: 'the best model, number of chains and length within a budget', run: plan },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },

@@ -11,8 +11,8 @@
  */
 import { createInterface } from 'node:readline';
 import { checkNumber, ReckonError } from '../errors.ts';
-import { drawProblem, encodeFamily, renderTurns, type Turn, VOCABULARY } from '../tasks/corpus/index.ts';
-import { type Problem, Random, tracedTaskById } from '../tasks/index.ts';
+import { encodeFamily, numberedProblem, renderTurns, type Turn, VOCABULARY } from '../tasks/corpus/index.ts';
+import { type Problem, tracedTaskById } from '../tasks/index.ts';
 import { readOptions } from './options.ts';
 
 const HELP = `usage: reckon verify
@@ -47,22 +47,15 @@ function textOf(fields: Fields, name: string): string {
 const whole = (fields: Fields, name: string, max: number): number =>
   checkNumber(name, fields[name] as number, { min: 0, max, integer: true });
 
-/** Problem number `index` of a cell, on one side of the split; the same for ever. */
-function numberedProblem(task: string, difficulty: number, index: number, heldOut: boolean): Problem {
-  const traced = tracedTaskById(task);
-  const stream = `${heldOut ? 'evaluation' : 'reinforcement'}/${traced.id}/${difficulty}`;
-  return drawProblem(traced, difficulty, Random.fromSeed(index, stream), heldOut);
-}
-
 function problems(request: Fields): Fields {
-  const id = textOf(request, 'task');
+  const traced = tracedTaskById(textOf(request, 'task'));
   const difficulty = whole(request, 'difficulty', 1000);
   const first = whole(request, 'first', 2 ** 40);
   const count = whole(request, 'count', MOST_PROBLEMS);
   const before: Turn[] = request.system === undefined ? [] : [{ role: 'system', content: textOf(request, 'system') }];
   return {
     problems: Array.from({ length: count }, (_, i) => {
-      const { task, prompt } = numberedProblem(id, difficulty, first + i, request.heldOut === true);
+      const { task, prompt } = numberedProblem(traced, difficulty, first + i, request.heldOut === true);
       const ids = encodeFamily(renderTurns([...before, { role: 'user', content: prompt }], true));
       return { task, difficulty, prompt, ids };
     }),

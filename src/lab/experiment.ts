@@ -25,6 +25,8 @@ export interface Experiment {
   readonly tasks: readonly TaskChoice[];
   /** Problems of each task and difficulty. */
   readonly problems: number;
+  /** A system turn before each problem, where there is one. */
+  readonly system?: string;
   /** Names the problems and the random streams. */
   readonly seed: number;
   /** Chains drawn for each problem, thinking limit and KV policy; at least the largest of `n`. */
@@ -51,6 +53,7 @@ const FIELDS = [
   'model',
   'tasks',
   'problems',
+  'system',
   'seed',
   'samples',
   'n',
@@ -171,6 +174,7 @@ export function checkExperiment(value: unknown): Experiment {
     model: text('model', given.model ?? 'proto'),
     tasks: taskChoices(given.tasks),
     problems: whole('problems', undefined, 100_000),
+    ...(given.system === undefined ? {} : { system: text('system', given.system) }),
     seed: whole('seed', 1, Number.MAX_SAFE_INTEGER, 0),
     samples,
     n,

@@ -13,6 +13,7 @@ import { type Unit, unitsOf } from './units.ts';
 /** What the lab asks of a model, here or behind a worker. */
 export interface LabRequest {
   problem: Problem;
+  system?: string;
   strategy: { name: 'best-of-n'; n: number; select: 'logprob'; earlyStop: false };
   sampling: Sampling;
   thinking: { maxTokens: number };
@@ -174,10 +175,11 @@ class Session {
   }
 
   async #draw(unit: Unit): Promise<UnitRecord> {
-    const { sampling, answer } = this.#experiment;
+    const { sampling, answer, system } = this.#experiment;
     throwIfAborted(this.#signal, 'The experiment');
     const run = this.#model.reason({
       problem: unit.problem,
+      ...(system === undefined ? {} : { system }),
       strategy: { name: 'best-of-n', n: unit.samples, select: 'logprob', earlyStop: false },
       sampling: { ...sampling, seed: unit.seed },
       thinking: { maxTokens: unit.thinking },

@@ -97,6 +97,7 @@ export class MemoryStore implements ResultStore {
 const DECISIVE = [
   'tasks',
   'problems',
+  'system',
   'seed',
   'samples',
   'thinking',

@@ -3,7 +3,8 @@
  * problem and seeds follow from the experiment alone, so its chains are the same whenever, and beside whatever, it runs.
  */
 import { ReckonError } from '../errors.ts';
-import { type Problem, Random, taskById } from '../tasks/index.ts';
+import { numberedProblem } from '../tasks/corpus/index.ts';
+import { type Problem, Random, taskById, tracedTasks } from '../tasks/index.ts';
 import type { Experiment } from './experiment.ts';
 
 export interface Unit {
@@ -31,6 +32,19 @@ export function derivedSeed(seed: number, name: string): number {
 
 /** Draws in a row that may bring a problem already had, before a task is taken to have no more. */
 const PATIENCE = 1000;
+/** Numbers of problems between one seed and the next. */
+const NUMBERS = 2 ** 20;
+
+/**
+ * Draw number `draw` of a seed. Of tasks that models are trained on, only problems that training never sees: the numbered ones
+ * of the evaluation, from number 0 on where the seed is 0.
+ */
+function drawn(id: string, difficulty: number, seed: number, draw: number): Problem {
+  const task = taskById(id);
+  const traced = tracedTasks.find((known) => known === task);
+  if (traced) return numberedProblem(traced, difficulty, (seed % 2 ** 32) * NUMBERS + draw, true);
+  return task.generate(derivedSeed(seed, `problem/${id}/${difficulty}/${draw}`), difficulty);
+}
 
 /**
  * The first `count` different problems that the seed names.
@@ -38,10 +52,9 @@ const PATIENCE = 1000;
  */
 export function problemsOf(task: string, difficulty: number, count: number, seed: number): Problem[] {
   const found = new Map<string, Problem>();
-  const { generate } = taskById(task);
   let repeats = 0;
   for (let draw = 0; found.size < count; draw++) {
-    const problem = generate(derivedSeed(seed, `problem/${task}/${difficulty}/${draw}`), difficulty);
+    const problem = drawn(task, difficulty, seed, draw);
     repeats = found.has(problem.prompt) ? repeats + 1 : 0;
     if (repeats >= PATIENCE) {
       throw new ReckonError(

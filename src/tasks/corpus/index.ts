@@ -23,5 +23,5 @@ export {
 } from './example.ts';
 export { type CorpusItem, type CorpusOptions, corpusItem } from './generate.ts';
 export { defaultMix, drawCell, type MixCell, parseMix } from './mix.ts';
-export { drawProblem, drawSeed, isHeldOut, isHeldOutHash, problemHash } from './split.ts';
+export { drawProblem, drawSeed, isHeldOut, isHeldOutHash, numberedProblem, problemHash } from './split.ts';
 export { encodeFamily, IM_END, SPECIALS, tokenizerJson, VOCABULARY } from './vocabulary.ts';

@@ -1,6 +1,6 @@
 /** Which problems are kept for evaluation: decided by a hash of the problem itself, so that no list has to be kept. */
 import { ReckonError } from '../../errors.ts';
-import type { Random } from '../random.ts';
+import { Random } from '../random.ts';
 import type { TracedTask } from '../traced.ts';
 import type { Problem } from '../types.ts';
 
@@ -48,4 +48,13 @@ export function drawProblem(task: TracedTask, difficulty: number, random: Random
     if (isHeldOut(task, problem) === heldOut) return problem;
   }
   throw new ReckonError('internal', `No problem of ${task.id}/${difficulty} is on this side of the split.`);
+}
+
+/**
+ * Problem number `index` of a task and difficulty: held out, for evaluation, or seen in training, for reinforcement. The
+ * same for ever, so that whoever evaluates, in whatever program, asks the same.
+ */
+export function numberedProblem(task: TracedTask, difficulty: number, index: number, heldOut: boolean): Problem {
+  const stream = `${heldOut ? 'evaluation' : 'reinforcement'}/${task.id}/${difficulty}`;
+  return drawProblem(task, difficulty, Random.fromSeed(index, stream), heldOut);
 }

@@ -57,13 +57,53 @@ export function fits({ speaker, claim }: Statement, known: Readonly<Known>): boo
   return knight === null || value === null || value === knight;
 }
 
+/** Assignments are numbered by their bits: bit i set where person i is a knight. A set of them is a word for every 32. */
+type AssignmentSet = Uint32Array;
+
+/** The assignments in which each of five people is a knight, within a word. */
+const WITHIN = [0xaaaaaaaa, 0xcccccccc, 0xf0f0f0f0, 0xff00ff00, 0xffff0000] as const;
+
+/** Assignments of `people` people, as many words as they take; the last bits of a short word repeat the first. */
+function knightSets(people: number): AssignmentSet[] {
+  const words = Math.ceil(2 ** people / 32);
+  return Array.from({ length: people }, (_, who) =>
+    Uint32Array.from({ length: words }, (_, word) => WITHIN[who] ?? ((word >> (who - 5)) & 1 ? 0xffffffff : 0)),
+  );
+}
+
+/** The assignments under which a claim is true. */
+function truthSet(claim: Claim, knights: readonly AssignmentSet[]): AssignmentSet {
+  if (claim.kind === 'is') {
+    const set = knights[claim.who] as AssignmentSet;
+    return claim.knight ? set : set.map((word) => ~word);
+  }
+  if (claim.kind === 'not') return truthSet(claim.of, knights).map((word) => ~word);
+  const left = truthSet(claim.left, knights);
+  const right = truthSet(claim.right, knights);
+  const join = {
+    and: (a: number, b: number) => a & b,
+    or: (a: number, b: number) => a | b,
+    if: (a: number, b: number) => ~a | b,
+    iff: (a: number, b: number) => ~(a ^ b),
+  }[claim.kind];
+  return left.map((word, i) => join(word, right[i] as number));
+}
+
 /** All assignments that fit every statement, at most `limit` of them. */
 export function solveIslanders({ people, statements }: IslandersData, limit = Number.POSITIVE_INFINITY): boolean[][] {
+  const knights = knightSets(people.length);
+  const fitting = (knights[0] as AssignmentSet).map(() => 0xffffffff);
+  for (const { speaker, claim } of statements) {
+    const truth = truthSet(claim, knights);
+    const spoken = knights[speaker] as AssignmentSet;
+    for (let i = 0; i < fitting.length; i++) {
+      fitting[i] = (fitting[i] as number) & ~((truth[i] as number) ^ (spoken[i] as number));
+    }
+  }
   const found: boolean[][] = [];
-  const known: boolean[] = people.map(() => false);
   for (let bits = 0; bits < 2 ** people.length && found.length < limit; bits++) {
-    for (let i = 0; i < known.length; i++) known[i] = ((bits >> i) & 1) === 1;
-    if (statements.every((statement) => fits(statement, known))) found.push([...known]);
+    if ((((fitting[bits >> 5] as number) >>> (bits & 31)) & 1) === 0) continue;
+    found.push(people.map((_, who) => ((bits >> who) & 1) === 1));
   }
   return found;
 }
