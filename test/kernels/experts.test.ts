@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
 import { expertTile, mostTiles } from '../../src/kernels/experts.ts';
-import { FOUR_BIT } from '../../src/kernels/matrix.ts';
 import { testGpu } from '../support/gpu.ts';
-import { checkExperts } from './cases/experts.ts';
+import { checkExpertsAll } from './cases/experts.ts';
 import { SLICED } from './cases/matmul.ts';
-import { F32 } from './cases/matrix-support.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -15,10 +13,7 @@ afterAll(() => gpu.close());
 
 describe('experts', () => {
   it('are chosen, grouped, computed and summed as float64 does, whatever the batch and the tiling', async () => {
-    const tunings = [{ ...SLICED, rowTiles: [1, 8] }, { ...SLICED, rowTiles: [4], columns: 4, threads: 32 } as const];
-    const common = { perToken: 3, normalised: true, tunings, counts: [13, 1, 4], seed: 1 };
-    await checkExperts(gpu, { ...common, experts: 9, hidden: 64, size: 36, format: F32 });
-    await checkExperts(gpu, { ...common, experts: 130, hidden: 32, size: 32, format: FOUR_BIT, normalised: false });
+    await checkExpertsAll(gpu);
   });
 
   it('have as many tiles as the worst case of rows per expert makes', () => {

@@ -5,11 +5,12 @@ import { defaultTuning } from '../../../src/kernels/matmul.ts';
 import { type GoldenCase, type GoldenReport, runGolden, runHarmed } from '../../engine/cases/golden.ts';
 import { checkAttentionShapes } from '../../kernels/cases/attention.ts';
 import { checkEmbedAll } from '../../kernels/cases/embed.ts';
+import { checkExpertsAll } from '../../kernels/cases/experts.ts';
 import { checkKvCopy } from '../../kernels/cases/kv-copy.ts';
-import { checkMatmul, SLICED, SLICED_SMALL } from '../../kernels/cases/matmul.ts';
+import { checkMatmul, checkQuantizedMatmul, SLICED, SLICED_SMALL } from '../../kernels/cases/matmul.ts';
 import { F16 } from '../../kernels/cases/matrix-support.ts';
 import { checkNormAll } from '../../kernels/cases/norm.ts';
-import { checkPackAll } from '../../kernels/cases/pack.ts';
+import { checkPackAll, checkPackQuantized } from '../../kernels/cases/pack.ts';
 import { checkRopeAppendShapes } from '../../kernels/cases/rope.ts';
 import { checkAgainstDefinition, checkForced, checkKeptSets, checkRandomBits } from '../../kernels/cases/sample.ts';
 
@@ -29,6 +30,9 @@ const CHECKS: Record<string, (gpu: Gpu) => Promise<unknown>> = {
   },
   norm: checkNormAll,
   pack: checkPackAll,
+  'quantised: pack': checkPackQuantized,
+  'quantised: matmul': checkQuantizedMatmul,
+  'quantised: experts': checkExpertsAll,
   rope: (gpu) => checkRopeAppendShapes(gpu, 'f16'),
   'sample: random bits': checkRandomBits,
   'sample: kept sets': checkKeptSets,

@@ -2,7 +2,7 @@
 import type { Gpu } from '../../../src/gpu/index.ts';
 import { ExpertMatmul, expertColumns, expertTile, mostTiles } from '../../../src/kernels/experts.ts';
 import type { MatmulTuning } from '../../../src/kernels/matmul.ts';
-import { columnBytes, type WeightFormat } from '../../../src/kernels/matrix.ts';
+import { columnBytes, FOUR_BIT, type WeightFormat } from '../../../src/kernels/matrix.ts';
 import { Router } from '../../../src/kernels/router.ts';
 import type { StepRecorder, StepShape } from '../../../src/kernels/step.ts';
 import {
@@ -18,7 +18,8 @@ import {
   stepShape,
   upload,
 } from './linear-support.ts';
-import { storedMatrix } from './matrix-support.ts';
+import { SLICED } from './matmul.ts';
+import { F32, storedMatrix } from './matrix-support.ts';
 
 export interface ExpertsCase {
   experts: number;
@@ -162,4 +163,12 @@ function swiglu(x: Float32Array, gateUp: Float64Array, down: Float64Array, size:
   return Float64Array.from({ length: K }, (_, n) =>
     inner.reduce((sum, value, i) => sum + value * down[n * size + i]!, 0),
   );
+}
+
+/** Floats and codes, few experts and more than there are rows, two tilings. */
+export async function checkExpertsAll(gpu: Gpu): Promise<void> {
+  const tunings = [{ ...SLICED, rowTiles: [1, 8] }, { ...SLICED, rowTiles: [4], columns: 4, threads: 32 } as const];
+  const common = { perToken: 3, normalised: true, tunings, counts: [13, 1, 4], seed: 1 };
+  await checkExperts(gpu, { ...common, experts: 9, hidden: 64, size: 36, format: F32 });
+  await checkExperts(gpu, { ...common, experts: 130, hidden: 32, size: 32, format: FOUR_BIT, normalised: false });
 }
