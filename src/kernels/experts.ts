@@ -1,7 +1,7 @@
 /** Rows × packed experts: each row's tile reads one expert's weights. The small matmul with the condition `experts`. */
 import { ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { defaultTuning, type MatmulTuning, sliceK, smallConditions, smallConstants } from './matmul.ts';
+import { defaultTuning, type MatmulTuning, sliceK, smallConditions, smallConstants } from './matmul-tuning.ts';
 import {
   type ColumnRange,
   checkFormat,

@@ -2,7 +2,7 @@
 import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { expertTile } from './experts.ts';
-import { defaultTuning, type MatmulTuning } from './matmul.ts';
+import { defaultTuning, type MatmulTuning } from './matmul-tuning.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
 
 export interface RouterShape {

@@ -54,6 +54,15 @@ export function formatOf(options: WeightOptions, inputs: number, names: readonly
   return common.kind === 'float' ? floats : common;
 }
 
+/** Which experts are chosen hangs on little: routers are never quantised here, and stay f32 where the checkpoint has them so. */
+function routerOptions(options: WeightOptions, names: readonly string[]): WeightOptions {
+  const wide = names.some((name) => {
+    const encoding = options.encodings?.get(`${name}.weight`);
+    return encoding?.kind === 'float' && encoding.dtype === 'F32';
+  });
+  return { ...options, quantize: null, ...(wide ? { precision: 'f32' } : {}) };
+}
+
 /** Rows in their order, from column `column` on. */
 const along = (rows: number, column = 0, stride = 1): RowRun[] => [{ row: 0, rows, column, stride }];
 
@@ -94,11 +103,11 @@ export function allocateWeights(
 
   const matrix = (
     label: string,
-    { inputs, outputs, unit, floats = false }: { inputs: number; outputs: number; unit?: number; floats?: boolean },
+    { inputs, outputs, unit, router = false }: { inputs: number; outputs: number; unit?: number; router?: boolean },
     members: readonly Member[],
   ): PackedMatrix => {
     const names = members.map(({ name }) => name);
-    const format = formatOf(floats ? { ...options, quantize: null } : options, inputs, names);
+    const format = formatOf(router ? routerOptions(options, names) : options, inputs, names);
     const packed = allocateMatrix(gpu, label, { inputs, outputs, format }, { unit, maxBytes: options.maxPartBytes });
     for (const part of packed.parts) bytes += packedBytes(inputs, part.outputs, format);
     for (const { name, runs } of members) destinations.set(`${name}.weight`, { kind: 'matrix', matrix: packed, runs });
@@ -142,7 +151,7 @@ export function allocateWeights(
     const [wide, narrow] = [expertColumns(2 * size), expertColumns(hiddenSize)];
     return {
       kind: 'experts' as const,
-      router: matrix(`${mlp} router`, { inputs: hiddenSize, outputs: count, floats: true }, [
+      router: matrix(`${mlp} router`, { inputs: hiddenSize, outputs: count, router: true }, [
         { name: `${mlp}.gate`, runs: along(count) },
       ]),
       gateUp: matrix(
