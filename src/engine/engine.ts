@@ -118,6 +118,15 @@ export class GpuEngine implements Engine {
     return this.#scheduler.onStep(listener);
   }
 
+  /** Whether lanes with pages in common read them together; the tokens are the same. For benchmarks. Default true. */
+  get sharePrompt(): boolean {
+    return this.#scheduler.sharePrompt;
+  }
+
+  set sharePrompt(share: boolean) {
+    this.#scheduler.sharePrompt = share;
+  }
+
   /** Forgets cached prefixes, so that prompts are computed anew (benchmarks). */
   clearPrefixes(): void {
     this.#prefix.clear();

@@ -5,17 +5,10 @@
 
 import { ROW_LIST_WORDS, SparseWork, type TokenList, writeDenseList, writePolicyList } from '../kernels/row-lists.ts';
 import { KEEP } from '../kernels/sample.ts';
-import {
-  FROM_LANE,
-  NO_WRITE,
-  PAGE_SIZE,
-  PREFILL_TILE,
-  SPLIT_PAGES,
-  type StepLimits,
-  type StepShape,
-} from '../kernels/step.ts';
+import { FROM_LANE, NO_WRITE, PREFILL_TILE, type StepLimits, type StepShape } from '../kernels/step.ts';
 import type { PageCopy } from '../kv/index.ts';
 import type { Sequence } from './sequence.ts';
+import { commonSplits, type DecodingRow, SPLIT_TOKENS, sharedTiles } from './shared-splits.ts';
 import type { Task } from './task.ts';
 
 /** A draw of this step and whose it is. */
@@ -40,7 +33,6 @@ export interface SparseRow {
   readonly denseLayers: readonly number[];
 }
 
-const SPLIT_TOKENS = SPLIT_PAGES * PAGE_SIZE;
 const itemsFor = (tokens: number) => Math.ceil(tokens / SPLIT_TOKENS);
 
 export class StepPlan {
@@ -51,6 +43,7 @@ export class StepPlan {
   readonly firstItems: Uint32Array<ArrayBuffer>;
   readonly sparseItems: Uint32Array<ArrayBuffer>;
   readonly sparseFirstItems: Uint32Array<ArrayBuffer>;
+  readonly sharedTiles: Uint32Array<ArrayBuffer>;
   readonly tiles: Uint32Array<ArrayBuffer>;
   readonly logitRows: Uint32Array<ArrayBuffer>;
   readonly samples: Uint32Array<ArrayBuffer>;
@@ -59,6 +52,10 @@ export class StepPlan {
     decodeRows: 0,
     decodeItems: 0,
     decodeTokens: 0,
+    soloItems: 0,
+    sharedTiles: 0,
+    sharedItems: 0,
+    sharedRows: 0,
     sparse: new SparseWork(),
     prefillTiles: 0,
     prefillPairs: 0,
@@ -67,10 +64,14 @@ export class StepPlan {
     samples: 0,
   };
   readonly parts = new Map<Sequence, LanePart>();
+  /** Whether rows read the splits that they have in common together. */
+  share = true;
   copies: PageCopy[] = [];
   planned: PlannedSample[] = [];
 
   readonly #layers: number;
+  /** Of the decode rows, until their splits are listed. */
+  readonly #decoding: DecodingRow[] = [];
 
   constructor(limits: StepLimits, layers: number) {
     this.limits = limits;
@@ -81,6 +82,7 @@ export class StepPlan {
     this.firstItems = new Uint32Array(limits.maxRows);
     this.sparseItems = new Uint32Array(limits.maxItems * 2);
     this.sparseFirstItems = new Uint32Array(limits.maxRows);
+    this.sharedTiles = new Uint32Array(Math.ceil(limits.maxItems / 2) * 4);
     this.tiles = new Uint32Array(limits.maxRows * 4);
     this.logitRows = new Uint32Array(limits.maxLogitRows);
     this.samples = new Uint32Array(limits.maxSamples * 4);
@@ -90,6 +92,7 @@ export class StepPlan {
     const { sparse, ...counts } = this.shape;
     for (const key of Object.keys(counts) as (keyof typeof counts)[]) this.shape[key] = 0;
     sparse.reset();
+    this.#decoding.length = 0;
     this.parts.clear();
     this.copies = [];
     this.planned = [];
@@ -134,9 +137,10 @@ export class StepPlan {
     const tokens = sparse ? sparse.list.tokens : length;
     this.#row(row, task.slot, position, token, kvSlot);
     this.firstItems[row] = shape.decodeItems;
-    shape.decodeItems = addItems(this.items, shape.decodeItems, row, itemsFor(length));
+    shape.decodeItems += itemsFor(length);
     this.sparseFirstItems[row] = shape.sparse.items;
-    shape.sparse.items = addItems(this.sparseItems, shape.sparse.items, row, itemsFor(tokens));
+    shape.sparse.items += itemsFor(tokens);
+    this.#decoding.push({ slot: task.slot, pages: task.sequence.pages.pages, length, tokens, dense: sparse === null });
     shape.rows++;
     shape.decodeRows++;
     shape.decodeTokens += length;
@@ -152,6 +156,28 @@ export class StepPlan {
       part.attended += (left * sparse.denseLayers.length) / this.#layers;
     } else writeDenseList(this.lists, row, this.#table(task), length);
     return row;
+  }
+
+  /** Lists the work of the decode rows, when all of them are there: which splits are read for one row, which for several. */
+  listDecode(): void {
+    const { shape } = this;
+    const rows = this.#decoding;
+    const common = this.share ? commonSplits(rows) : new Uint32Array(rows.length + 1);
+    for (const [row, { length, tokens }] of rows.entries()) {
+      // A split is shared with the row before or the one behind.
+      const alone = Math.max(common[row]!, common[row + 1]!);
+      if (alone > 0) shape.sharedRows++;
+      shape.soloItems = addItems(this.items, shape.soloItems, row, alone, itemsFor(length));
+      shape.sparse.soloItems = addItems(this.sparseItems, shape.sparse.soloItems, row, alone, itemsFor(tokens));
+    }
+    sharedTiles(common, (first, count, split) => {
+      const at = shape.sharedTiles++ * 4;
+      this.sharedTiles[at] = first;
+      this.sharedTiles[at + 1] = count;
+      this.sharedTiles[at + 2] = rows[first]!.slot;
+      this.sharedTiles[at + 3] = split * SPLIT_TOKENS;
+      shape.sharedItems += count;
+    });
   }
 
   /**
@@ -227,11 +253,13 @@ export class StepPlan {
   }
 }
 
-/** Writes the splits of a row behind `count` items; returns how many there are then. */
-function addItems(items: Uint32Array, count: number, row: number, splits: number): number {
-  for (let split = 0; split < splits; split++) {
-    items[(count + split) * 2] = row;
-    items[(count + split) * 2 + 1] = split;
+/** Writes the splits [from, to) of a row behind `count` items; returns how many there are then. */
+function addItems(items: Uint32Array, count: number, row: number, from: number, to: number): number {
+  let next = count;
+  for (let split = from; split < to; split++) {
+    items[next * 2] = row;
+    items[next * 2 + 1] = split;
+    next++;
   }
-  return count + splits;
+  return next;
 }

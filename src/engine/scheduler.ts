@@ -59,6 +59,15 @@ export class Scheduler {
     }
   }
 
+  /** Whether lanes with common pages read them together. */
+  get sharePrompt(): boolean {
+    return this.#plan.share;
+  }
+
+  set sharePrompt(share: boolean) {
+    this.#plan.share = share;
+  }
+
   onStep(listener: (record: StepRecord) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -119,13 +128,14 @@ export class Scheduler {
     const plan = this.#plan;
     plan.reset();
     // Copies: a task may end, or be preempted for another's pages, while the step is planned.
-    for (const task of [...this.#running]) this.#tryPlan(task, () => task.planDecode(plan, this.#pages));
+    for (const task of byFamily(this.#running)) this.#tryPlan(task, () => task.planDecode(plan, this.#pages));
     for (const task of [...this.#running]) {
       const rows = Math.min(plan.freeRows, this.#decoder.limits.maxRows);
       if (rows > 0) this.#tryPlan(task, () => task.planPrefill(plan, rows, this.#pages));
     }
     // Where not all fit into one step, none is left behind for good.
     if (this.#running.length > 1) this.#running.push(this.#running.shift()!);
+    plan.listDecode();
     plan.copies = this.#pages.takeCopies();
   }
 
@@ -248,6 +258,19 @@ export class Scheduler {
   #failAll(error: Error): void {
     for (const task of [...this.#running, ...this.#waiting]) task.fail(error);
   }
+}
+
+/** The tasks in their order, those whose lanes begin with the same page side by side: they may read it together. */
+function byFamily(tasks: readonly Task[]): Task[] {
+  const families = new Map<number, Task[]>();
+  for (const task of tasks) {
+    // Lanes without pages are each a family of their own.
+    const first = task.sequence.pages.pages[0] ?? -1 - families.size;
+    const family = families.get(first);
+    if (family) family.push(task);
+    else families.set(first, [task]);
+  }
+  return [...families.values()].flat();
 }
 
 function nothingToDraw(task: Task): ReckonError {

@@ -133,7 +133,7 @@ export class Stepper {
     const header = this.#header;
     header[0] = shape.rows;
     header[1] = shape.decodeRows;
-    header[2] = shape.decodeItems;
+    header[2] = shape.soloItems;
     header[3] = shape.prefillTiles;
     header[4] = shape.logitRows;
     header[5] = shape.samples;
@@ -142,11 +142,12 @@ export class Stepper {
       if (words > 0) queue.writeBuffer(buffer, 0, data, 0, words);
     };
     write(step.rows, plan.rows, shape.rows * 4);
-    write(step.items, plan.items, shape.decodeItems * 2);
+    write(step.items, plan.items, shape.soloItems * 2);
+    write(step.sharedTiles, plan.sharedTiles, shape.sharedTiles * 4);
     write(step.firstItems, plan.firstItems, shape.decodeRows);
     write(step.lists, plan.lists, shape.rows * ROW_LIST_WORDS);
     if (shape.sparse.rows > 0) {
-      write(step.sparseItems, plan.sparseItems, shape.sparse.items * 2);
+      write(step.sparseItems, plan.sparseItems, shape.sparse.soloItems * 2);
       write(step.sparseFirstItems, plan.sparseFirstItems, shape.decodeRows);
     }
     write(step.tiles, plan.tiles, shape.prefillTiles * 4);

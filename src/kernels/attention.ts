@@ -31,6 +31,7 @@ export interface AttentionBuffers {
 
 interface Kernels {
   decode: Kernel;
+  shared: Kernel;
   combine: Kernel;
   prefill: Kernel;
 }
@@ -38,6 +39,7 @@ interface Kernels {
 /** Decoding over one list of items. */
 interface DecodeBindings {
   decode: GPUBindGroup;
+  shared: GPUBindGroup;
   combine: GPUBindGroup;
 }
 
@@ -90,10 +92,12 @@ export class Attention {
 
     const decode = decodePlan(group, d4);
     const prefill = prefillPlan(group, d4);
-    const [decodeKernel, combineKernel, prefillKernel] = await Promise.all([
+    const tile = { ...shared, MAX_PAGES: maxPagesPerLane, ...prefill };
+    const tileConditions = { ...conditions, two_heads: prefill.CHUNK === 2 };
+    const [decodeKernel, combineKernel, prefillKernel, sharedKernel] = await Promise.all([
       gpu.kernel({
         module: 'attention/decode',
-        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write', 'uniform'],
+        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write', 'read', 'uniform'],
         constants: { ...shared, ...decode },
         conditions: {
           ...conditions,
@@ -112,14 +116,20 @@ export class Attention {
       gpu.kernel({
         module: 'attention/prefill',
         bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
-        constants: { ...shared, MAX_PAGES: maxPagesPerLane, ...prefill },
-        conditions: { ...conditions, two_heads: prefill.CHUNK === 2 },
+        constants: tile,
+        conditions: tileConditions,
+      }),
+      gpu.kernel({
+        module: 'attention/prefill',
+        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write'],
+        constants: tile,
+        conditions: { ...tileConditions, shared: true },
       }),
     ]);
     return new Attention(
       gpu,
       options,
-      { decode: decodeKernel, combine: combineKernel, prefill: prefillKernel },
+      { decode: decodeKernel, shared: sharedKernel, combine: combineKernel, prefill: prefillKernel },
       2 * kvHeads * kvHeadBytes(headDim, precisions.kv),
       { decode: kvHeads * decode.CHUNKS, prefill: kvHeads * prefill.CHUNKS },
     );
@@ -127,11 +137,12 @@ export class Attention {
 
   /** The attention of one layer. */
   bind(gpu: Gpu, { q, keys, values, att, step, layer }: AttentionBuffers): BoundAttention {
-    const { decode, combine, prefill } = this.kernels;
+    const { decode, shared, combine, prefill } = this.kernels;
     const cache = [step.pageLists, q, keys, values];
     const index = layerBuffer(gpu, layer);
     const over = (items: GPUBuffer, firstItems: GPUBuffer): DecodeBindings => ({
-      decode: gpu.bind(decode, [...cache, step.lists, items, this.#partials, index]),
+      decode: gpu.bind(decode, [...cache, step.lists, items, this.#partials, firstItems, index]),
+      shared: gpu.bind(shared, [...cache, step.sharedTiles, firstItems, this.#partials]),
       combine: gpu.bind(combine, [step.header, index, step.lists, firstItems, this.#partials, att]),
     });
     return new BoundAttention(this, layer, {
@@ -165,7 +176,7 @@ export class BoundAttention {
     this.#bindings = bindings;
   }
 
-  /** Two dispatches where the step has decode rows, one where it has prefill tiles. */
+  /** Two dispatches where the step has decode rows, one more where some share pages; one where it has prefill tiles. */
   record(step: StepRecorder, shape: StepShape): void {
     const { kernels, groups, tokenBytes: kvToken, options } = this.#attention;
     const { heads, headDim } = options;
@@ -174,19 +185,34 @@ export class BoundAttention {
       const { sparse } = shape;
       const layer = this.#layer;
       // Where some rows of a sparse step are dense, all have the items of a dense one; those too many end at once.
-      const listed = sparse.rows > 0 && sparse.pure(layer) ? sparse.items : shape.decodeItems;
-      const bindings = listed === shape.decodeItems ? this.#bindings.dense : this.#bindings.sparse;
+      const pure = sparse.rows > 0 && sparse.pure(layer);
+      const listed = pure ? sparse.soloItems : shape.soloItems;
+      const bindings = pure ? this.#bindings.sparse : this.#bindings.dense;
       const items = sparse.rows > 0 ? sparse.itemsAt(layer) : shape.decodeItems;
       const tokens = sparse.rows > 0 ? sparse.tokensAt(layer) : shape.decodeTokens;
-      const partials = items * heads * (headDim + 4) * 4;
+      const partial = heads * (headDim + 4) * 4;
+      const shared = shape.sharedItems;
+      if (shared > 0) {
+        step.dispatch(
+          kernels.shared,
+          bindings.shared,
+          [shape.sharedTiles, groups.prefill],
+          'attention',
+          'attended',
+          4 * row * shared * SPLIT,
+          // Each split once for all rows of its tile.
+          kvToken * shape.sharedTiles * SPLIT + shape.sharedRows * row * 4 + shared * partial,
+        );
+      }
+      const alone = tokens - shared * SPLIT;
       step.dispatch(
         kernels.decode,
         bindings.decode,
         [listed, groups.decode],
         'attention',
         'attended',
-        4 * row * tokens,
-        kvToken * tokens + shape.decodeRows * row * 4 + partials,
+        4 * row * alone,
+        kvToken * alone + shape.decodeRows * row * 4 + (items - shared) * partial,
       );
       step.dispatch(
         kernels.combine,
@@ -195,7 +221,7 @@ export class BoundAttention {
         'attention',
         'attended',
         3 * row * items,
-        partials + shape.decodeRows * row * 4,
+        items * partial + shape.decodeRows * row * 4,
       );
     }
     if (shape.prefillTiles > 0) {

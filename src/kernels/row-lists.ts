@@ -61,6 +61,8 @@ export class SparseWork {
   /** Items and tokens attended of all decode rows, in layers where every policy holds. */
   items = 0;
   tokens = 0;
+  /** Of the items, those read for one row alone. */
+  soloItems = 0;
   /** Per layer: rows that are dense there in spite of their policy, and what that adds to items and tokens. */
   readonly #dense = new Float64Array(3 * MAX_LAYERS);
 
@@ -69,6 +71,7 @@ export class SparseWork {
     this.rows = 0;
     this.items = 0;
     this.tokens = 0;
+    this.soloItems = 0;
   }
 
   /** Notes that a row is dense in a layer, where it takes so many more items and tokens than its policy says. */

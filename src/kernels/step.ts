@@ -14,6 +14,8 @@ export const PAGE_SIZE = 1 << PAGE_SHIFT;
 export const SPLIT_PAGES = 8;
 /** Query rows of one lane that one workgroup of the prefill attention serves. */
 export const PREFILL_TILE = 8;
+/** Most decode rows that read a split of the cache together, PREFILL_TILE at a time. */
+export const SHARED_ROWS = 32;
 
 /** Set in `Row.token`: the token is what the lane in slot `token & 0xffff` sampled last, which only the GPU knows. */
 export const FROM_LANE = 0x80000000;
@@ -25,8 +27,14 @@ export interface StepShape {
   /** All rows. Rows 0 … decodeRows−1 go to the decode attention, the rest, grouped by lane, to the prefill attention. */
   rows: number;
   decodeRows: number;
-  /** Work items (row, split) of the decode attention in layers where it is dense. */
+  /** Splits of all decode rows in layers where they are dense: partial results that are combined. */
   decodeItems: number;
+  /** Of those, the ones read for one row alone: work items of the decode attention. */
+  soloItems: number;
+  /** The others: tiles of rows that read one split together, Σ over tiles of rows, and how many rows are in any tile. */
+  sharedTiles: number;
+  sharedItems: number;
+  sharedRows: number;
   /** Σ over decode rows of tokens attended in layers where they attend to everything. */
   decodeTokens: number;
   /** The same where policies hold; without rows where no decode row leaves any token out. */
@@ -66,8 +74,9 @@ export interface StepLimits {
  * - `rows` [maxRows] × (slot, position, token, kvSlot)
  * - `lists` [maxRows] × `RowList`: what each row attends to
  * - `items` [maxItems] × (row, split): decode attention work where every row is dense
- * - `firstItems` [maxRows]: of each decode row
+ * - `firstItems` [maxRows]: place of each decode row's partial results, one a split
  * - `sparseItems`, `sparseFirstItems`: the same where policies hold
+ * - `sharedTiles` [maxItems / 2] × (first row, row count, slot, position of the split): splits read for several decode rows
  * - `tiles` [maxRows] × (first row, row count, slot, position of the first row): prefill attention work
  * - `logitRows` [maxLogitRows]: row index of each logits row
  * - `samples` [maxSamples] × (logits row, slot, target token, flags)
@@ -83,6 +92,7 @@ export interface StepBuffers {
   firstItems: GPUBuffer;
   sparseItems: GPUBuffer;
   sparseFirstItems: GPUBuffer;
+  sharedTiles: GPUBuffer;
   tiles: GPUBuffer;
   logitRows: GPUBuffer;
   samples: GPUBuffer;
@@ -102,6 +112,7 @@ export function createStepBuffers(gpu: Gpu, limits: StepLimits): StepBuffers {
     firstItems: words('step first items', limits.maxRows),
     sparseItems: words('step sparse items', limits.maxItems * 2),
     sparseFirstItems: words('step sparse first items', limits.maxRows),
+    sharedTiles: words('step shared tiles', Math.ceil(limits.maxItems / 2) * 4),
     tiles: words('step tiles', limits.maxRows * 4),
     logitRows: words('step logit rows', limits.maxLogitRows),
     samples: words('step samples', limits.maxSamples * 4),

@@ -3,7 +3,7 @@ import { isReckonError } from '../../src/errors.ts';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
 import { Attention } from '../../src/kernels/attention.ts';
 import { testGpu } from '../support/gpu.ts';
-import { BORDERS, checkAttention, SHAPES } from './cases/attention.ts';
+import { BORDERS, checkAttention, checkSharedPages, SHAPES } from './cases/attention.ts';
 import { seeded } from './cases/linear-support.ts';
 
 let gpu: Gpu;
@@ -31,6 +31,14 @@ describe('attention', () => {
   it('holds where one token outweighs all others', async () => {
     const shape = { heads: 2, kvHeads: 1, headDim: 64, precision: 'f32' } as const;
     await checkAttention(gpu, { ...shape, lengths: [40, 260], seed: 3, sharpness: 20 });
+  });
+
+  it.each([
+    { heads: 2, kvHeads: 1, headDim: 64, precision: 'f32' },
+    { heads: 6, kvHeads: 2, headDim: 24, precision: 'f16' },
+    { heads: 11, kvHeads: 1, headDim: 40, precision: 'int8' },
+  ] as const)('reads common pages once, $heads heads on $kvHeads of $headDim in $precision', async (shape) => {
+    await checkSharedPages(gpu, shape, 5);
   });
 
   it('refuses shapes that it cannot serve', async () => {

@@ -54,6 +54,13 @@ export function shufflePages(lanes: readonly TestLane[], seed: number): TestLane
   return lanes.map((lane) => ({ ...lane, pages: lane.pages.map(() => order.pop()!) }));
 }
 
+/** Rows first … first + count − 1 of a step, whose lanes have the pages of a split in common. */
+export interface SharedTile {
+  first: number;
+  count: number;
+  split: number;
+}
+
 /** A step's buffers and a cache that holds the lanes, and NaN wherever no lane has a token. */
 export class TestCache {
   readonly step: StepBuffers;
@@ -100,19 +107,29 @@ export class TestCache {
     for (const buffer of [this.keys, this.values, ...Object.values(this.step)]) this.#gpu.free(buffer);
   }
 
-  /** Writes a step of rows that all decode. */
-  decodeStep(rows: readonly TestRow[]): StepShape {
+  /** Writes a step of rows that all decode; those of a tile read a split of their common pages together. */
+  decodeStep(rows: readonly TestRow[], tiles: readonly SharedTile[] = []): StepShape {
     const shape = stepShape(rows.length);
     shape.decodeRows = rows.length;
     const items: number[] = [];
     const firsts: number[] = [];
+    const inTile = (row: number, split: number) =>
+      tiles.some((tile) => tile.split === split && row >= tile.first && row < tile.first + tile.count);
     for (const [row, { position }] of rows.entries()) {
       const count = Math.floor(position / (SPLIT_PAGES * PAGE_SIZE)) + 1;
-      firsts.push(items.length / 2);
-      for (let split = 0; split < count; split++) items.push(row, split);
+      firsts.push(shape.decodeItems);
+      for (let split = 0; split < count; split++) if (!inTile(row, split)) items.push(row, split);
+      shape.decodeItems += count;
       shape.decodeTokens += position + 1;
     }
-    shape.decodeItems = items.length / 2;
+    shape.soloItems = items.length / 2;
+    shape.sharedTiles = tiles.length;
+    shape.sharedItems = tiles.reduce((sum, { count }) => sum + count, 0);
+    shape.sharedRows = rows.filter((_, row) => tiles.some(({ split }) => inTile(row, split))).length;
+    this.#write(
+      this.step.sharedTiles,
+      tiles.flatMap(({ first, count, split }) => [first, count, rows[first]!.lane, split * SPLIT_PAGES * PAGE_SIZE]),
+    );
     this.#write(this.step.items, items);
     this.#write(this.step.firstItems, firsts);
     this.#writeRows(rows, shape);
@@ -147,7 +164,7 @@ export class TestCache {
       writeDenseList(lists, row, lane * this.maxPagesPerLane, position + 1);
     }
     this.#gpu.device.queue.writeBuffer(this.step.lists, 0, lists);
-    this.#write(this.step.header, [rows.length, shape.decodeRows, shape.decodeItems, shape.prefillTiles, 0, 0, 0, 0]);
+    this.#write(this.step.header, [rows.length, shape.decodeRows, shape.soloItems, shape.prefillTiles, 0, 0, 0, 0]);
   }
 
   #write(buffer: GPUBuffer, words: readonly number[]): void {

@@ -2,10 +2,11 @@
 import type { Gpu } from '../../../src/gpu/index.ts';
 import { createAttention } from '../../../src/kernels/attention-serial.ts';
 import { kvHeadBytes } from '../../../src/kernels/precision.ts';
-import type { StepShape } from '../../../src/kernels/step.ts';
+import { PAGE_SIZE, SPLIT_PAGES, type StepShape } from '../../../src/kernels/step.ts';
 import { attend } from '../../reference/attention.ts';
 import {
   randomLanes,
+  type SharedTile,
   shufflePages,
   submit,
   TestCache,
@@ -99,6 +100,53 @@ export async function checkAttention(gpu: Gpu, test: AttentionCase): Promise<voi
   }
 }
 
+/**
+ * Lanes with leading pages in common, a row each: read together in tiles of any cut they have the bits they have alone.
+ * Forty lanes share a split, the first three of them another, behind which each has some of its own.
+ */
+export async function checkSharedPages(gpu: Gpu, shape: CacheShape, seed: number): Promise<void> {
+  const random = seeded(seed);
+  const [common] = randomLanes(shape, [256], seed) as [TestLane];
+  const own = randomLanes(
+    shape,
+    Array.from({ length: 40 }, () => 1 + Math.floor(random() * 20)),
+    seed + 1,
+  );
+  let pages = common.pages.length;
+  const lanes = own.map(({ keys, values, pages: { length } }, lane): TestLane => {
+    const shared = lane < 3 ? 256 : 128;
+    return {
+      keys: [...common.keys.slice(0, shared), ...keys],
+      values: [...common.values.slice(0, shared), ...values],
+      pages: [...common.pages.slice(0, shared / PAGE_SIZE), ...Array.from({ length }, () => pages++)],
+    };
+  });
+  const width = shape.heads * shape.headDim;
+  const rows = lanes.map(({ keys }, lane) => ({ lane, position: keys.length - 1, q: randoms(random, width, 0.5) }));
+  const run = await runner(gpu, shape, lanes, rows.length);
+  const serial = await runner(gpu, shape, lanes, rows.length, true);
+  try {
+    const alone = await run.decode(rows);
+    assertSameBits(await serial.decode(rows), alone, 'lanes with common pages, serially');
+    const whole = [
+      { first: 0, count: 32, split: 0 },
+      { first: 32, count: 8, split: 0 },
+      { first: 0, count: 3, split: 1 },
+    ];
+    assertSameBits(await run.decode(rows, whole), alone, 'splits read once for all that share them');
+    const uneven = [
+      { first: 1, count: 9, split: 0 },
+      { first: 10, count: 1, split: 0 },
+      { first: 35, count: 5, split: 0 },
+      { first: 1, count: 2, split: 1 },
+    ];
+    assertSameBits(await run.decode(rows, uneven), alone, 'some splits read once for some');
+  } finally {
+    run.free();
+    serial.free();
+  }
+}
+
 async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], maxRows: number, serial = false) {
   const width = shape.heads * shape.headDim;
   const items = lanes.reduce((sum, lane) => sum + Math.ceil(lane.pages.length / 8), 0);
@@ -119,7 +167,7 @@ async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], m
     return downloadFloats(gpu, att, all.length);
   };
   return {
-    decode: (rows: readonly TestRow[]) => run(rows, cache.decodeStep(rows)),
+    decode: (rows: readonly TestRow[], tiles: readonly SharedTile[] = []) => run(rows, cache.decodeStep(rows, tiles)),
     prefill: (rows: readonly TestRow[], sizes: readonly number[]) => run(rows, cache.prefillStep(rows, sizes)),
     free: () => {
       cache.free();
@@ -136,7 +184,10 @@ function checkCosts(shape: CacheShape, step: StepShape, cost: { flops: number; b
   const perToken = 2 * shape.kvHeads * kvHeadBytes(shape.headDim, shape.precision);
   const flops = 4 * width * (step.decodeTokens + step.prefillPairs) + 3 * width * step.decodeItems;
   const partials = 2 * step.decodeItems * shape.heads * (shape.headDim + 4) * 4;
-  const bytes = perToken * (step.decodeTokens + step.prefillTokens) + 2 * step.rows * width * 4 + partials;
+  // A split that a tile shares is read once.
+  const saved = (step.sharedItems - step.sharedTiles) * SPLIT_PAGES * PAGE_SIZE;
+  const read = step.decodeTokens - saved + step.prefillTokens;
+  const bytes = perToken * read + (2 * step.rows + step.sharedRows) * width * 4 + partials;
   assert(cost.flops === flops, `attention declares ${cost.flops} FLOPs, not ${flops}`);
   assert(cost.bytes === bytes, `attention declares ${cost.bytes} bytes, not ${bytes}`);
 }
