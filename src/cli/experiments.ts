@@ -26,12 +26,14 @@ const LINE_SECONDS = 15;
 /** Options of every command that runs experiments. */
 export const MACHINE_OPTIONS = {
   precision: { type: 'string' },
+  weights: { type: 'string' },
   kv: { type: 'string' },
   'max-lanes': { type: 'string' },
   driver: { type: 'string' },
 } as const;
 
 export const MACHINE_HELP = `  --precision P        f16 | f32 for weights and KV
+  --weights W          4bit | 8bit: quantised while they are loaded
   --kv P               f16 | f32 | int8 for the KV alone
   --max-lanes N        most lanes in one step (default 64)
   --driver D           auto | system | software

@@ -1,7 +1,7 @@
 /** Command-line options: `node:util` parses, this checks and says what is wrong in a sentence. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import type { LoadOptions } from '../api/types.ts';
 import { checkNumber, ReckonError } from '../errors.ts';
-import type { KvPrecision, Precision } from '../kernels/precision.ts';
 
 type OptionSpecs = NonNullable<ParseArgsConfig['options']>;
 
@@ -45,13 +45,17 @@ export class Options {
 }
 
 /**
- * `--precision` for weights and KV, `--kv` for the KV alone, as load options.
- * @throws ReckonError `bad-option` when either is none that the engine has.
+ * `--precision` for weights and KV, `--kv` for the KV alone, `--weights` for what weights are quantised to, as load options.
+ * @throws ReckonError `bad-option` when one of them is none that the engine has.
  */
-export function precisionOptions(options: Options): { precision?: { weights?: Precision; kv?: KvPrecision } } {
+export function precisionOptions(options: Options): Pick<LoadOptions, 'precision' | 'quantize'> {
   const both = options.oneOf('precision', ['f16', 'f32']);
   const kv = options.oneOf('kv', ['f16', 'f32', 'int8']) ?? both;
-  return both || kv ? { precision: { ...(both ? { weights: both } : {}), ...(kv ? { kv } : {}) } } : {};
+  const quantize = options.oneOf('weights', ['4bit', '8bit']);
+  return {
+    ...(both || kv ? { precision: { ...(both ? { weights: both } : {}), ...(kv ? { kv } : {}) } } : {}),
+    ...(quantize ? { quantize } : {}),
+  };
 }
 
 /** @throws ReckonError `bad-option` for unknown options and stray words. */

@@ -28,6 +28,7 @@ const HELP = `usage: reckon solve [options]
   --bytes X            budget: bytes moved, e.g. 5e8
   --model NAME         an embedded model, or folder or URL of a checkpoint (default proto)
   --precision P        f16 | f32 for weights and KV
+  --weights W          4bit | 8bit: quantised while they are loaded
   --kv P               f16 | f32 | int8 for the KV alone
   --driver D           auto | system | software
   --json               one JSON document on stdout
@@ -68,6 +69,7 @@ export async function solve(args: string[]): Promise<void> {
     bytes: { type: 'string' },
     model: { type: 'string' },
     precision: { type: 'string' },
+    weights: { type: 'string' },
     kv: { type: 'string' },
     driver: { type: 'string' },
     json: { type: 'boolean' },

@@ -194,6 +194,7 @@ describe('settings that make no sense', () => {
     ['kvBytes', { kvBytes: 0 }],
     ['kvBytes', { kvBytes: Number.NaN }],
     ['precision.kv', { precision: { kv: 'int3' as 'f16' } }],
+    ['quantize', { quantize: '3bit' as '4bit' }],
   ];
   it.each(bad)('%s, %o', async (name, options) => {
     const { gpu, devices } = await watchedGpu();
