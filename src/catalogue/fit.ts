@@ -7,7 +7,6 @@ import {
   type KvPrecision,
   kvBytesPerToken,
   type ModelShape,
-  parameterCounts,
   type WeightPrecision,
   weightBytes,
 } from '../cost/shapes.ts';
@@ -58,13 +57,6 @@ export interface FitReport {
   readonly tokensPerSecond: Speed | null;
 }
 
-/** A matrix that is not a table of tokens lies in one buffer: bytes of the largest. */
-function largestMatrix(shape: ModelShape, bytesPerWeight: number): number {
-  const { hiddenSize, heads, kvHeads, headDim } = shape;
-  const inner = shape.experts ? shape.experts.count * shape.experts.intermediateSize : shape.intermediateSize;
-  return Math.max(2 * inner, (heads + 2 * kvHeads) * headDim) * hiddenSize * bytesPerWeight;
-}
-
 /**
  * Whether the model runs here as planned, and why not.
  * @param device null: no GPU is at hand; one is assumed.
@@ -95,13 +87,7 @@ export function willItRun(
       `Lanes of ${tokensText(length)} tokens are longer than the ${tokensText(shape.maxContext)} that the model was made for.`,
     );
   }
-  const largest = largestMatrix(shape, weights / parameterCounts(shape).total);
   const piece = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
-  if (largest > piece) {
-    problems.push(
-      `Its largest matrix takes ${bytesText(largest)} in one piece, and this GPU allows pieces of ${bytesText(piece)}.`,
-    );
-  }
   const left = memoryBytes - weights - scratch;
   if (left <= 0) {
     problems.push(
