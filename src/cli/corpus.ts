@@ -8,10 +8,13 @@ import {
   defaultMix,
   generationConfig,
   IM_END,
+  PUBLISHED_KNIGHTS,
   parseMix,
   SHARES,
+  type TraceStatistics,
   tokenizerConfig,
   tokenizerJson,
+  traceStatistics,
   VOCABULARY,
 } from '../tasks/corpus/index.ts';
 import { type Options, readOptions } from './options.ts';
@@ -31,6 +34,8 @@ No problem of the evaluation sets is among them.
   --context N         longest example in tokens (default 2048)
   --out FILE          JSON lines into a file
   --tokens PREFIX     token ids: PREFIX.bin, .mask, .idx and .json
+  --statistics        instead: what the searches look like, over --examples problems of each difficulty (default 300)
+  --json              one JSON document on stdout, with --statistics
   --tokenizer FOLDER  writes tokenizer.json, tokenizer_config.json and generation_config.json, and nothing else
 `;
 
@@ -46,11 +51,14 @@ export async function corpus(args: string[]): Promise<void> {
     out: text,
     tokens: text,
     tokenizer: text,
+    statistics: { type: 'boolean' },
+    json: { type: 'boolean' },
     help: { type: 'boolean' },
   });
   const folder = options.text('tokenizer');
   if (options.flag('help')) process.stdout.write(HELP);
   else if (folder !== undefined) writeTokenizer(folder, contextOf(options));
+  else if (options.flag('statistics')) statistics(options);
   else await write(options);
 }
 
@@ -68,6 +76,51 @@ function writeTokenizer(folder: string, context: number): void {
   for (const [name, value] of Object.entries(files)) {
     writeFileSync(join(folder, name), `${JSON.stringify(value, null, 1)}\n`);
   }
+}
+
+function mixOf(options: Options) {
+  const text = options.text('tasks');
+  return text === undefined ? defaultMix() : parseMix(text);
+}
+
+function statistics(options: Options): void {
+  const problems = options.number('examples', { min: 1, max: 1e6, integer: true }) ?? 300;
+  const seed = options.number('seed', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }) ?? 1;
+  const rows = mixOf(options).map(({ task, difficulty }) => traceStatistics(task, difficulty, problems, seed));
+  process.stdout.write(options.flag('json') ? `${JSON.stringify(rows, null, 2)}\n` : table(rows));
+}
+
+function table(rows: readonly TraceStatistics[]): string {
+  const spread = ({ mean, p99, max }: TraceStatistics['full']) => `${mean.toFixed(0)} / ${p99} / ${max}`;
+  const head = ['task', 'steps', 'failed', '(published)', 'straight', 'turns', 'full', 'pruned', 'prompt', 'levels'];
+  const cells = rows.map(({ task, difficulty, nodes, failed, straight, turns, full, pruned, prompt, levels }) => {
+    const known = task === 'kk' ? PUBLISHED_KNIGHTS[difficulty] : undefined;
+    return [
+      `${task}/${difficulty}`,
+      nodes.toFixed(2),
+      failed.mean.toFixed(3),
+      known ? `${known.nodes}, ${known.failed}` : '',
+      straight.toFixed(3),
+      turns.toFixed(2),
+      spread(full),
+      spread(pruned),
+      spread(prompt),
+      Object.values(levels)
+        .map((share) => share.toFixed(2))
+        .join(' '),
+    ];
+  });
+  const all = [head, ...cells];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] as string).length)));
+  const note =
+    'Tokens: mean / 99 % / most. Levels: easy, medium, hard. Failed: mean share of steps that come to nothing.';
+  const lines = all.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] as number))
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${[...lines, '', note].join('\n')}\n`;
 }
 
 /** Lines to stdout or a file; waits where the reader is slower than the writer. */
@@ -92,10 +145,9 @@ async function write(options: Options): Promise<void> {
   const limit = options.number('token-limit', { ...whole, min: 1 });
   const examples = options.number('examples', { ...whole, min: 1 }) ?? (limit === undefined ? 1000 : Infinity);
   const from = options.number('from', whole) ?? 0;
-  const mixText = options.text('tasks');
   const recipe = {
     seed: options.number('seed', whole) ?? 1,
-    mix: mixText === undefined ? defaultMix() : parseMix(mixText),
+    mix: mixOf(options),
     context: contextOf(options),
   };
   const prefix = options.text('tokens');

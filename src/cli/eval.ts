@@ -14,17 +14,16 @@ import {
 } from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
 import { SYSTEM_PROMPTS } from '../tasks/corpus/index.ts';
-import { taskById, tasks, tracedTasks } from '../tasks/index.ts';
+import { taskById, taskIds } from '../tasks/index.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, runHere, type Session } from './experiments.ts';
 import { type Options, readOptions } from './options.ts';
 
-const IDS = [...new Set([...tracedTasks, ...tasks].map(({ id }) => id))];
 const LENGTHS = ['auto', ...Object.keys(SYSTEM_PROMPTS)] as ('auto' | keyof typeof SYSTEM_PROMPTS)[];
 
 const HELP = `usage: reckon eval --model M --task NAME --difficulty D [options]
 
   --model M            embedded model, folder or URL
-  --task NAME          ${IDS.join(' | ')}
+  --task NAME          ${taskIds.join(' | ')}
   --difficulty D       the task's own scale (default: its easiest)
   --problems P         how many problems, none of which is in the training corpus (default 100)
   --n N                chains of thought for each (default 8)

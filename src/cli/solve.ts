@@ -7,13 +7,13 @@ import { openNodeGpu } from '../node/gpu.ts';
 import { modelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import type { Answer, Budget, Candidate } from '../strategies/types.ts';
-import { type Problem, problemFromText, taskById, tasks } from '../tasks/index.ts';
+import { type Problem, problemFromText, taskById, taskIds } from '../tasks/index.ts';
 import { type Options, precisionOptions, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
 const HELP = `usage: reckon solve [options]
 
-  --task NAME          ${tasks.map(({ id }) => id).join(' | ')} (default countdown)
+  --task NAME          ${taskIds.join(' | ')} (default countdown)
   --seed N             which problem, and which random streams (default 1)
   --difficulty N       the task's own scale (default: its easiest)
   --problem TEXT       a puzzle of your own instead of a generated one

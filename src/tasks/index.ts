@@ -13,6 +13,7 @@ export { type CountdownStep, formatSteps, solveCountdown } from './countdown-sol
 export { knights } from './knights.ts';
 export { type KnightsData, type Statement, solveKnights } from './knights-logic.ts';
 export { Random } from './random.ts';
+export type { Length, Level, Step, StepCheck, Trace, TracedTask } from './traced.ts';
 export type { Problem, Task, Verdict } from './types.ts';
 
 /** Tasks that a model at hand solves, in the order a person is offered them. */
@@ -23,6 +24,9 @@ export const tracedTasks: readonly TracedTask[] = [countdown, islanders, arithme
 
 /** All tasks there are. */
 const all: readonly Task[] = [...new Set([...tasks, ...tracedTasks])];
+
+/** Their names. */
+export const taskIds: readonly string[] = all.map(({ id }) => id);
 
 /** Other names people use. */
 const ALIASES: Readonly<Record<string, string>> = { 'knights-and-knaves': 'kk' };

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isReckonError, type ReckonError } from '../../src/errors.ts';
+import { PUBLISHED_KNIGHTS, traceStatistics } from '../../src/tasks/corpus/index.ts';
 import { type Claim, evaluate, solveIslanders } from '../../src/tasks/islanders/claims.ts';
 import { islanders } from '../../src/tasks/islanders/task.ts';
 import { claimText } from '../../src/tasks/islanders/wording.ts';
@@ -191,5 +192,15 @@ describe('islanders: puzzles', () => {
     const verdict = islanders.verify(problem, answer);
     expect(verdict.correct).toBe(false);
     expect(verdict.reason).toMatch(reason);
+  });
+});
+
+describe('islanders: searches', () => {
+  it.each([3, 4, 5, 6, 7])('of %d people fail as often, and are as long, as those published', (people) => {
+    const { nodes, failed } = traceStatistics(islanders, people, 250, 1);
+    const published = PUBLISHED_KNIGHTS[people]!;
+    // Four standard errors of a mean over 250 searches, about.
+    expect(Math.abs(failed.mean - published.failed)).toBeLessThan(0.06);
+    expect(Math.abs(nodes / published.nodes - 1)).toBeLessThan(0.15);
   });
 });
