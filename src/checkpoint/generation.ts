@@ -15,7 +15,22 @@ export interface GenerationDefaults {
 }
 
 /** Tokens that end a turn by convention, where a tokenizer has them. */
-const END_TOKENS = ['<|im_end|>', '<|endoftext|>', '<|eot_id|>', '<|end_of_text|>', '</s>'];
+const END_TOKENS = [
+  '<|im_end|>',
+  '<|endoftext|>',
+  '<|eot_id|>',
+  '<|end_of_text|>',
+  '</s>',
+  '<|end|>',
+  '<｜end▁of▁sentence｜>',
+];
+
+/** What a tokenizer knows of ends. */
+export interface EndTokens {
+  idOf(token: string): number | undefined;
+  /** The token that its configuration names as the end. */
+  readonly eos?: number | undefined;
+}
 
 /** `eos_token_id`: a number, a list, or nothing. */
 function endIds(fields: Fields, vocabSize: number): number[] {
@@ -34,7 +49,7 @@ function endIds(fields: Fields, vocabSize: number): number[] {
 export function parseGenerationDefaults(
   generation: string | JsonObject | undefined,
   config: { readonly model: Pick<ModelConfig, 'vocabSize'>; readonly json: string | JsonObject },
-  tokenizer: { idOf(token: string): number | undefined },
+  tokenizer: EndTokens,
 ): GenerationDefaults {
   const file = 'generation_config.json';
   const fields = new Fields(typeof generation === 'string' ? parseJson(generation, file) : (generation ?? {}), file);
@@ -44,8 +59,7 @@ export function parseGenerationDefaults(
   );
   const { vocabSize } = config.model;
   const stops = new Set([...endIds(fields, vocabSize), ...endIds(own, vocabSize)]);
-  for (const token of END_TOKENS) {
-    const id = tokenizer.idOf(token);
+  for (const id of [tokenizer.eos, ...END_TOKENS.map((token) => tokenizer.idOf(token))]) {
     if (id !== undefined && id < vocabSize) stops.add(id);
   }
   const temperature = fields.number('temperature', { min: 0, max: 100, fallback: 1 });

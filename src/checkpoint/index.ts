@@ -7,6 +7,7 @@ export {
   modelConfigJson,
   parseModelConfig,
 } from './config.ts';
+export { type CheckpointDescription, describeCheckpoint } from './describe.ts';
 export type { DownloadSettings } from './download/download.ts';
 export { filesSource } from './files-source.ts';
 export { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';

@@ -1,6 +1,6 @@
 /** Reads a checkpoint's small JSON files from its source. */
 import { type ModelConfig, parseModelConfig } from './config.ts';
-import { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
+import { type EndTokens, type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
 import { type JsonObject, parseJson } from './json.ts';
 import { type CheckpointSource, isMissingFile } from './source.ts';
 
@@ -23,7 +23,7 @@ export async function readModelConfig(
 export async function readGenerationDefaults(
   source: Pick<CheckpointSource, 'text'>,
   config: ConfigFile,
-  tokenizer: { idOf(token: string): number | undefined },
+  tokenizer: EndTokens,
   options: { signal?: AbortSignal } = {},
 ): Promise<GenerationDefaults> {
   const text = await source.text('generation_config.json', options).catch((error: unknown) => {

@@ -14,6 +14,8 @@ export interface Tokenizer {
   /** Text of ids, spaces as they are. Ids outside the vocabulary decode to nothing. */
   decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string;
   idOf(token: string): number | undefined;
+  /** The id of `eos_token` in `tokenizer_config.json`. */
+  readonly eos: number | undefined;
 }
 
 /** With the u flag, halves of pairs do not match. */
@@ -56,10 +58,11 @@ export async function loadTokenizer(files: TextFiles, options: ReadOptions = {})
   } catch (cause) {
     throw badTokenizer(files, FILE, `does not describe a tokenizer (${(cause as Error).message})`, cause);
   }
-  return wrap(library, (problem) => badTokenizer(files, FILE, problem));
+  return wrap(library, config.eos_token, (problem) => badTokenizer(files, FILE, problem));
 }
 
-function wrap(library: Library, fail: (problem: string) => Error): Tokenizer {
+/** @param eosToken `eos_token` of the configuration: text, or an object with the text as its content. */
+function wrap(library: Library, eosToken: unknown, fail: (problem: string) => Error): Tokenizer {
   const vocab = library.model?.vocab ?? [];
   if (vocab.length === 0) throw fail('has an empty vocabulary');
   const added = new Map<string, number>();
@@ -70,6 +73,8 @@ function wrap(library: Library, fail: (problem: string) => Error): Tokenizer {
     if (token.special) specials.add(id);
   }
   const unknown = library.model?.unk_token_id;
+  const idOf = (token: string) => added.get(token) ?? library.token_to_id(token);
+  const eos = typeof eosToken === 'string' ? eosToken : (eosToken as JsonObject | null | undefined)?.content;
 
   return {
     vocabSize: vocab.length,
@@ -86,6 +91,7 @@ function wrap(library: Library, fail: (problem: string) => Error): Tokenizer {
       // Tidying spaces would lose text, and make it depend on what follows.
       return library.decode(known, { clean_up_tokenization_spaces: false });
     },
-    idOf: (token) => added.get(token) ?? library.token_to_id(token),
+    idOf,
+    eos: typeof eos === 'string' ? idOf(eos) : undefined,
   };
 }

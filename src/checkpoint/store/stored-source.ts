@@ -32,6 +32,7 @@ export function storedSource(disk: Disk, model: StoredModel): CheckpointSource {
     name: model.name,
     ...(model.revision === null ? {} : { revision: model.revision }),
     has: async (path) => sizes.has(checkPath(path)),
+    list: async () => [...sizes.keys()],
     async size(path) {
       const size = sizes.get(checkPath(path));
       if (size === undefined) throw missingFileError(model.name, path);

@@ -1,0 +1,87 @@
+/** What a checkpoint is, from its headers alone: for the question whether it will run, before anything large is read. */
+
+import type { ModelConfig } from './config.ts';
+import { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
+import { type JsonObject, parseJson } from './json.ts';
+import { type OpenCheckpoint, openCheckpoint } from './open.ts';
+import type { MatrixEncoding } from './quantized.ts';
+import { type CheckpointSource, isMissingFile } from './source.ts';
+import { parameterCount } from './tensors.ts';
+import type { CheckpointFormat, WeightFile } from './weight-index.ts';
+
+export interface CheckpointDescription {
+  /** The source's. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly format: CheckpointFormat;
+  /** The publisher's name for it ("q4f16_1", "Q4_K"), or the type of floats ("BF16"). */
+  readonly quantization: string;
+  readonly parameters: number;
+  /** Of the tensors that the model needs, as stored. */
+  readonly weightBytes: number;
+  readonly config: ModelConfig;
+  /** How each matrix is stored, by its Hugging Face name. */
+  readonly encodings: ReadonlyMap<string, MatrixEncoding>;
+  /** Files of weights. */
+  readonly files: readonly WeightFile[];
+  /** Sampling as the makers mean it, and the ids that end a turn, from configuration and tokenizer. */
+  readonly generation: GenerationDefaults;
+}
+
+async function optionalJson(
+  text: OpenCheckpoint['text'],
+  path: string,
+  options: { signal?: AbortSignal },
+): Promise<JsonObject> {
+  try {
+    return parseJson(await text.text(path, options), path);
+  } catch (error) {
+    if (isMissingFile(error)) return {};
+    throw error;
+  }
+}
+
+const contentOf = (token: unknown): unknown =>
+  typeof token === 'object' && token !== null ? (token as JsonObject).content : token;
+
+/** The added tokens that `tokenizer_config.json` and `tokenizer.json` list, and which of them ends a text. */
+async function addedTokens(text: OpenCheckpoint['text'], options: { signal?: AbortSignal }) {
+  const config = await optionalJson(text, 'tokenizer_config.json', options);
+  const ids = new Map<unknown, number>();
+  for (const [id, token] of Object.entries((config.added_tokens_decoder ?? {}) as JsonObject))
+    ids.set(contentOf(token), Number(id));
+  if (ids.size === 0) {
+    const { added_tokens: listed } = await optionalJson(text, 'tokenizer.json', options);
+    for (const token of Array.isArray(listed) ? (listed as JsonObject[]) : [])
+      if (Number.isInteger(token?.id)) ids.set(token.content, token.id as number);
+  }
+  const eos = contentOf(config.eos_token);
+  return { idOf: (token: string) => ids.get(token), eos: ids.get(eos) };
+}
+
+/**
+ * Reads headers and the small JSON files (and a tokenizer.json that alone lists the special tokens); no weights.
+ * @throws ReckonError as `openCheckpoint`.
+ */
+export async function describeCheckpoint(
+  source: CheckpointSource,
+  options: { signal?: AbortSignal } = {},
+): Promise<CheckpointDescription> {
+  const { model, json, weights, text } = await openCheckpoint(source, options);
+  const [tokenizer, generation] = await Promise.all([
+    addedTokens(text, options),
+    optionalJson(text, 'generation_config.json', options),
+  ]);
+  return {
+    name: source.name,
+    architecture: model.architecture,
+    format: weights.format,
+    quantization: weights.quantization,
+    parameters: parameterCount(model),
+    weightBytes: weights.bytes,
+    config: model,
+    encodings: weights.encodings,
+    files: weights.files,
+    generation: parseGenerationDefaults(generation, { model, json }, tokenizer),
+  };
+}
