@@ -36,11 +36,6 @@ const SPLITTINGS: Readonly<Record<string, Splitting>> = {
   'deepseek-r1-qwen': { pattern: modern('\\p{N}'), normalizer: 'NFC' },
 };
 
-export interface TokenizerFiles {
-  readonly tokenizer: JsonObject;
-  readonly config: JsonObject;
-}
-
 function bad(file: string, what: string, hint: string): ReckonError {
   return new ReckonError('bad-tokenizer', `${file}: ${what}.`, { hint, details: { file } });
 }
@@ -48,11 +43,33 @@ function bad(file: string, what: string, hint: string): ReckonError {
 const DAMAGED = 'The file is damaged: download it again.';
 const BESIDE = "Put the model's own tokenizer.json and tokenizer_config.json beside the file: they are used then.";
 
-/** @throws ReckonError `bad-tokenizer` when there is none, or one of a kind that is not known. */
-export function ggufTokenizer(gguf: Gguf): TokenizerFiles {
-  const { metadata } = gguf;
+/** A token by the metadata that holds its id. */
+function named(gguf: Gguf, key: string): { id: number; text: string } | undefined {
+  const id = gguf.metadata.get(`tokenizer.ggml.${key}_token_id`);
+  const tokens = gguf.metadata.get('tokenizer.ggml.tokens');
+  const text = typeof id === 'number' && Array.isArray(tokens) ? tokens[id] : undefined;
+  return typeof text === 'string' ? { id: id as number, text } : undefined;
+}
+
+/** The `tokenizer_config.json` that a file's metadata amount to; never throws. */
+export function ggufTokenizerConfig(gguf: Gguf): JsonObject {
+  const template = gguf.metadata.get('tokenizer.chat_template');
+  return {
+    bos_token: named(gguf, 'bos')?.text,
+    eos_token: named(gguf, 'eos')?.text,
+    unk_token: named(gguf, 'unknown')?.text,
+    pad_token: named(gguf, 'padding')?.text,
+    ...(typeof template === 'string' ? { chat_template: template } : {}),
+  };
+}
+
+/**
+ * The `tokenizer.json` that a file's metadata amount to.
+ * @throws ReckonError `bad-tokenizer` when there is none, or one of a kind that is not known.
+ */
+export function ggufTokenizer(gguf: Gguf): JsonObject {
   const file = gguf.files[0]!.file;
-  const get = (key: string) => metadata.get(`tokenizer.ggml.${key}`);
+  const get = (key: string) => gguf.metadata.get(`tokenizer.ggml.${key}`);
   const list = <T extends 'string' | 'number'>(key: string, type: T): (T extends 'string' ? string : number)[] => {
     const value = get(key);
     if (Array.isArray(value) && value.every((one) => typeof one === type)) return value;
@@ -63,18 +80,9 @@ export function ggufTokenizer(gguf: Gguf): TokenizerFiles {
     throw bad(file, `its tokenizer is of the kind ${JSON.stringify(model)?.slice(0, 80)}, which is not known`, BESIDE);
   const tokens = list('tokens', 'string');
   const types = get('token_type') === undefined ? [] : list('token_type', 'number');
-  const idOf = (key: string): number | undefined => {
-    const id = get(key);
-    return typeof id === 'number' && id >= 0 && id < tokens.length ? id : undefined;
-  };
-  const textOf = (key: string) => {
-    const id = idOf(key);
-    return id === undefined ? undefined : tokens[id];
-  };
   const added = tokens.flatMap((content, id) => {
-    const type = types[id];
-    const special = type === CONTROL || (type === UNKNOWN && model === 'llama');
-    if (!special && type !== USER_DEFINED) return [];
+    const special = types[id] === CONTROL || (types[id] === UNKNOWN && model === 'llama');
+    if (!special && types[id] !== USER_DEFINED) return [];
     return [{ id, content, special, normalized: false, lstrip: false, rstrip: false, single_word: false }];
   });
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
@@ -82,26 +90,16 @@ export function ggufTokenizer(gguf: Gguf): TokenizerFiles {
     model === 'gpt2'
       ? byteLevel(vocab, list('merges', 'string'), splittingOf(get('pre'), file))
       : sentencePiece(vocab, list('scores', 'number'), {
-          unknown: textOf('unknown_token_id') ?? '<unk>',
+          unknown: named(gguf, 'unknown')?.text ?? '<unk>',
           prefix: get('add_space_prefix') !== false,
         });
-  const bos = textOf('bos_token_id');
-  const begins = get('add_bos_token') === true || (get('add_bos_token') === undefined && model === 'llama');
-  const template = metadata.get('tokenizer.chat_template');
+  const bos = named(gguf, 'bos');
+  const begins = get('add_bos_token') ?? model === 'llama';
   return {
-    tokenizer: {
-      version: '1.0',
-      added_tokens: added,
-      ...core,
-      post_processor: begins && bos !== undefined ? beginWith(bos, idOf('bos_token_id')!) : null,
-    },
-    config: {
-      bos_token: bos,
-      eos_token: textOf('eos_token_id'),
-      unk_token: textOf('unknown_token_id'),
-      pad_token: textOf('padding_token_id'),
-      ...(typeof template === 'string' ? { chat_template: template } : {}),
-    },
+    version: '1.0',
+    added_tokens: added,
+    ...core,
+    post_processor: begins === true && bos ? beginWith(bos) : null,
   };
 }
 
@@ -114,15 +112,22 @@ function splittingOf(pre: unknown, file: string): Splitting {
 function byteLevel(vocab: JsonObject, merges: readonly string[], splitting: Splitting): JsonObject {
   const { pattern, digits, normalizer, ignoreMerges } = splitting;
   const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: pattern === null };
+  const split = (regex: string) => ({
+    type: 'Split',
+    pattern: { Regex: regex },
+    behavior: 'Isolated',
+    invert: false,
+  });
   const steps = [
-    ...(digits ? [{ type: 'Digits', individual_digits: true }] : []),
-    ...(pattern === null ? [] : [{ type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false }]),
+    // Any numeral, as the step named Digits does in Rust, but not in JavaScript.
+    ...(digits ? [split('\\p{N}')] : []),
+    ...(pattern === null ? [] : [split(pattern)]),
     bytes,
   ];
   return {
     normalizer: normalizer === undefined ? null : { type: normalizer },
     pre_tokenizer: steps.length === 1 ? bytes : { type: 'Sequence', pretokenizers: steps },
-    decoder: { type: 'ByteLevel' },
+    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false },
     model: { type: 'BPE', vocab, merges, ignore_merges: ignoreMerges ?? false },
   };
 }
@@ -180,7 +185,7 @@ function sentencePiece(
 }
 
 /** Puts a token before every text that is encoded with special tokens. */
-function beginWith(token: string, id: number): JsonObject {
+function beginWith({ id, text: token }: { id: number; text: string }): JsonObject {
   return {
     type: 'TemplateProcessing',
     single: [{ SpecialToken: { id: token, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],

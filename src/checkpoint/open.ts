@@ -4,7 +4,7 @@
  */
 import { ReckonError } from '../errors.ts';
 import { type ModelConfig, parseModelConfig } from './config.ts';
-import { ggufTokenizer, type TokenizerFiles } from './gguf-tokenizer.ts';
+import { ggufTokenizer, ggufTokenizerConfig } from './gguf-tokenizer.ts';
 import { type Gguf, ggufConfigJson, ggufStore, openGguf } from './gguf-weights.ts';
 import { type JsonObject, parseJson } from './json.ts';
 import { MLC_CONFIG, mlcConfigJson, mlcGenerationJson, mlcStore, readMlcManifest } from './mlc.ts';
@@ -100,14 +100,12 @@ async function mlc(source: CheckpointSource, text: string, options: ReadOptions)
 
 async function gguf(source: CheckpointSource, file: string, options: ReadOptions): Promise<Described> {
   const opened: Gguf = await openGguf(source, file, options);
-  let files: TokenizerFiles | undefined;
-  const tokenizer = () => (files ??= ggufTokenizer(opened));
   return {
     json: await ggufConfigJson(source, opened),
     file,
     text: withFiles(source, {
-      'tokenizer.json': () => tokenizer().tokenizer,
-      'tokenizer_config.json': () => tokenizer().config,
+      'tokenizer.json': () => ggufTokenizer(opened),
+      'tokenizer_config.json': () => ggufTokenizerConfig(opened),
     }),
     store: async (model) => ggufStore(opened, model.headDim),
   };
