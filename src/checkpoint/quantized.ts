@@ -153,9 +153,16 @@ export function promote(chunk: WeightChunk, to: MatrixEncoding): WeightChunk {
   };
 }
 
+/** Codes of 4 bits as bytes, `shift` added. A plain loop: files of some gigabytes pass through here. */
 function recode({ codes, encoding }: QuantizedChunk, bits: 4 | 8, shift: number): Uint8Array<ArrayBuffer> {
   if (bits === encoding.bits) return codes;
-  return Uint8Array.from({ length: codes.length * 2 }, (_, i) => codeAt(codes, 4, i) + shift);
+  const out = new Uint8Array(codes.length * 2);
+  for (let i = 0; i < codes.length; i++) {
+    const pair = codes[i]!;
+    out[2 * i] = (pair & 15) + shift;
+    out[2 * i + 1] = (pair >> 4) + shift;
+  }
+  return out;
 }
 
 /** Each value `repeat` times, in the type `to`. */
