@@ -11,7 +11,7 @@ import { SLICED } from '../kernels/cases/matmul.ts';
 import { ReferenceDecoder } from '../reference/decoder.ts';
 import { relativeError } from '../reference/load.ts';
 import { testGpu } from '../support/gpu.ts';
-import { asFloats, makeWeights } from './made-weights.ts';
+import { floatChunks, makeWeights } from './made-weights.ts';
 
 /** Sizes that make many kernels of one shape: they are compiled once. */
 const SIZES: ModelConfig = {
@@ -106,7 +106,7 @@ async function open(config: ModelConfig, encoding: string, load: Partial<WeightO
   const made = makeWeights(config, encoding.length, encodingOf);
   const { floats = false, ...own } = load;
   const options = { ...usual, ...(floats ? {} : { encodings: made.encodings }), ...own };
-  const weights = await uploadWeights(gpu, config, options, floats ? asFloats(made) : made.chunks());
+  const weights = await uploadWeights(gpu, config, options, floats ? floatChunks(made.reference) : made.chunks());
   const precisions = { weights: options.precision, kv: 'f32' } as const;
   const decoder = await Decoder.create(gpu, config, weights, precisions, {
     maxLanes: 4,

@@ -1,14 +1,9 @@
 /** From the files of every format to logits: checkpoints made by the formats' specifications, against float64. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint, streamTensors } from '../../src/checkpoint/index.ts';
-import { GpuEngine } from '../../src/engine/engine.ts';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
-import type { MatmulTuning } from '../../src/kernels/matmul.ts';
-import { Decoder } from '../../src/model/decoder.ts';
-import { uploadWeights, type WeightOptions } from '../../src/model/weights.ts';
-import { codec, randomTokens, readAll } from '../engine/rig.ts';
-import { downloadFloats } from '../kernels/cases/linear-support.ts';
-import { SLICED } from '../kernels/cases/matmul.ts';
+import type { WeightOptions } from '../../src/model/weights.ts';
+import { randomTokens } from '../engine/rig.ts';
 import { ReferenceDecoder, referenceShapes } from '../reference/decoder.ts';
 import { relativeError } from '../reference/load.ts';
 import { memorySource } from '../support/checkpoint.ts';
@@ -17,6 +12,7 @@ import { type MadeCheckpoint, type Shape, TINY_SHAPES, wide } from '../support/f
 import { mlcCheckpoint } from '../support/formats/mlc.ts';
 import { floatCheckpoint, mlxCheckpoint } from '../support/formats/safetensors.ts';
 import { testGpu } from '../support/gpu.ts';
+import { LONGEST, lastLogits } from './last-logits.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -24,45 +20,17 @@ beforeAll(async () => {
 });
 afterAll(() => gpu.close());
 
-/** One tile for all row counts: a software driver takes longest to compile. */
-const TUNING: MatmulTuning = {
-  ...SLICED,
-  rowTiles: [8],
-  columns: 4,
-  maxSlices: 1,
-  tiledFrom: Number.POSITIVE_INFINITY,
-};
-
 /** ‖logits − reference‖ / ‖reference‖ after a prompt of a made checkpoint. */
 async function errorOf(made: MadeCheckpoint, options: WeightOptions): Promise<number> {
   const source = { ...memorySource(made.files), list: async () => Object.keys(made.files) };
   const { model, weights: index } = await openCheckpoint(source);
   const chunks = streamTensors(source, model, { index, chunkBytes: 3000 });
-  const weights = await uploadWeights(gpu, model, { ...options, encodings: index.encodings }, chunks);
-  const decoder = await Decoder.create(
-    gpu,
-    model,
-    weights,
-    { weights: options.precision, kv: 'f32' },
-    {
-      maxLanes: 2,
-      maxContext: 64,
-      kvBytes: 1 << 20,
-      prefillRows: 16,
-      maxBiases: 16,
-      matmulTuning: TUNING,
-    },
-  );
-  const engine = new GpuEngine({ gpu, decoder, codec, stopTokens: [], identity: {} });
   const prompt = randomTokens(19, 2, model.vocabSize);
-  const lane = engine.open();
-  await lane.append(prompt);
-  await readAll(lane.generate({ temperature: 0, maxTokens: 1 }));
-  const logits = await downloadFloats(gpu, decoder.logits, model.vocabSize);
-  lane.dispose();
+  const logits = await lastLogits(gpu, model, { ...options, encodings: index.encodings }, chunks, prompt);
   const shapes = referenceShapes(model);
   const values = new Map([...made.values].map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
-  return relativeError(logits, new ReferenceDecoder({ ...model, maxContext: 64 }, values).logits(prompt).at(-1)!);
+  const reference = new ReferenceDecoder({ ...model, maxContext: LONGEST }, values);
+  return relativeError(logits, reference.logits(prompt).at(-1)!);
 }
 
 const HALF: WeightOptions = { precision: 'f16' };

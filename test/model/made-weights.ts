@@ -60,8 +60,8 @@ export function makeWeights(
   };
 }
 
-/** The same weights as floats of 32 bits. */
-export async function* asFloats({ reference }: MadeWeights): AsyncGenerator<WeightChunk, void, undefined> {
+/** Weights as floats of 32 bits. */
+export async function* floatChunks(reference: ReferenceWeights): AsyncGenerator<WeightChunk, void, undefined> {
   for (const [name, { shape, data }] of reference) yield* floats(name, 'F32', shape, Float32Array.from(data));
 }
 
