@@ -186,8 +186,9 @@ async function* pieces(
     if (stored.interleavedHead !== null) uninterleave(bytes, size / stored.rows, stored.interleavedHead);
     const last = start + bytes.length === size;
     if (stored.codec) {
-      const firstRow = (start / size) * stored.rows;
-      const rows = (bytes.length / size) * stored.rows;
+      // By whole rows, not by fractions of the whole, which round: 1 / 49 · 49 is not 1.
+      const rowBytes = size / stored.rows;
+      const [firstRow, rows] = [start / rowBytes, bytes.length / rowBytes];
       const rest = beside.map((part) => {
         const row = part.length / stored.rows;
         return part.slice(firstRow * row, (firstRow + rows) * row);

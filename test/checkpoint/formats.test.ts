@@ -57,6 +57,12 @@ describe('what is read is what was written', () => {
       await check(mlcCheckpoint(shape, quantization));
   });
 
+  it('in pieces of a row, also where 1 / rows · rows is not 1', async () => {
+    const shape = { ...TINY_SHAPES.qwen3, vocab: 49 };
+    await check(mlcCheckpoint(shape, 'q4f32_1'), { chunkBytes: 16 });
+    await check(mlcCheckpoint(shape, 'q4f16_1'), { chunkBytes: 16 });
+  });
+
   it.each(architectures)("%s in MLX's safetensors", async (_, shape) => {
     for (const bits of [4, 8] as const) {
       for (const group of [32, 64] as const) await check(mlxCheckpoint(shape, { bits, group, dtype: 'BF16' }));
