@@ -17,6 +17,7 @@ const KNOWN = [
   'max_tokens',
   'stop',
   'logit_bias',
+  'chat_template_kwargs',
   'signal',
 ] as const satisfies readonly (keyof ChatCompletionRequest)[];
 
@@ -56,6 +57,7 @@ export function requestOf(body: ChatCompletionRequest, signal: AbortSignal | und
       ...(biases ? { biases } : {}),
     },
     ...(limits ? { thinking: { maxTokens: limits.thinking } } : {}),
+    ...templateOf(given.chat_template_kwargs),
     ...(limits || stops.length > 0
       ? {
           answer: {
@@ -88,6 +90,19 @@ function givenOf(body: ChatCompletionRequest): Given {
     throw new ReckonError('bad-option', 'There are no messages.', { hint: 'Give a list of { role, content }.' });
   }
   return known;
+}
+
+/** @throws ReckonError `bad-option` for variables other than `enable_thinking`: templates would ignore them silently. */
+function templateOf(variables: Given['chat_template_kwargs']): Pick<ReasonRequest, 'enableThinking'> {
+  const { enable_thinking: enableThinking, ...others } = Object(variables ?? {});
+  const [other] = Object.keys(others);
+  if (other !== undefined) {
+    throw new ReckonError('bad-option', `chat_template_kwargs has no ${JSON.stringify(other.slice(0, 80))}.`, {
+      hint: 'It has: enable_thinking.',
+      details: { name: other },
+    });
+  }
+  return enableThinking === undefined ? {} : { enableThinking };
 }
 
 function limitsOf(given: Given): { thinking: number; answer: number } | null {

@@ -25,6 +25,8 @@ export interface ChatCompletionRequest {
   stop?: string | readonly string[] | null;
   /** Token ids (as strings, as JSON has them) and what is added to their logits, −100 … 100. −100 bans. */
   logit_bias?: Record<string, number> | null;
+  /** Not OpenAI's, but what servers of reasoning models take: switches the thinking on or off, where the template can. */
+  chat_template_kwargs?: { enable_thinking?: boolean } | null;
   /** Ends the run; not in OpenAI's body: there, and here as well, it may be given in the second argument. */
   signal?: AbortSignal;
 }

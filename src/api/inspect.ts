@@ -18,7 +18,7 @@ import {
   type WeightPrecision,
 } from '../cost/shapes.ts';
 import { ReckonError } from '../errors.ts';
-import { describeCheckpoint } from './describe.ts';
+import { describeModel } from './describe.ts';
 
 export interface InspectOptions {
   /** Lanes at a time. Default 8. */
@@ -74,7 +74,7 @@ export async function inspectSource(
   options: InspectOptions,
   entry: CatalogueModel | null = null,
 ): Promise<Inspection> {
-  const { shape, weightBytes, loaded, ...facts } = await describeCheckpoint(source, options.signal);
+  const { shape, weightBytes, loaded, ...facts } = await describeModel(source, options.signal);
   const plan = planOf(options, shape.maxContext);
   const weights = options.weights ?? loaded;
   const model = {

@@ -68,10 +68,7 @@ export async function loadFrom(source: CheckpointSource, options: LoadOptions = 
   throwIfAborted(signal, WHAT);
   onProgress?.({ phase: 'configuration', loaded: 0, total: 0 });
   const files = await readConfiguration(source, signal);
-  const { maxContext } = files.config;
-  if (settings.maxContext !== undefined) {
-    checkNumber('maxContext', settings.maxContext, { min: 2, max: maxContext, integer: true });
-  }
+  if (settings.maxContext !== undefined) checkContext(settings.maxContext, files.config);
   const gpu = await openGpuFor(options);
   try {
     let seen = { loaded: 0, total: 0 };
@@ -102,6 +99,17 @@ export async function loadFrom(source: CheckpointSource, options: LoadOptions = 
     gpu.close();
     throw error;
   }
+}
+
+/** @throws ReckonError `bad-option` for a context that the model was not made for. */
+function checkContext(asked: number, { maxContext, slidingWindow }: ModelConfig): void {
+  if (asked > maxContext && slidingWindow === maxContext) {
+    throw new ReckonError('bad-option', `maxContext is ${asked}; it must be at most ${maxContext}.`, {
+      hint: `The model looks back over a sliding window of ${slidingWindow} tokens; attention here is dense, which is the same up to that length only.`,
+      details: { name: 'maxContext', value: asked },
+    });
+  }
+  checkNumber('maxContext', asked, { min: 2, max: maxContext, integer: true });
 }
 
 /** The promise, or the abort if that comes first: compiling takes seconds, and does not listen. */
@@ -200,7 +208,7 @@ function assemble(
     sampling: { temperature, topK, topP, minP, repetitionPenalty },
     accounted: { shape, precision, ...(calibration ? { intensity: calibration.intensity } : {}) },
     ...(watch ? { times: () => watch.times } : {}),
-    prompt: (messages) => promptOf(messages, chat, tokenizer, dialect),
+    prompt: (messages, enableThinking) => promptOf(messages, chat, tokenizer, dialect, enableThinking),
   };
   const info: Omit<ModelInfo, 'capacity'> = {
     name,
@@ -233,12 +241,13 @@ export function promptOf(
   chat: ChatTemplate,
   tokenizer: Tokenizer,
   dialect: ThinkingDialect,
+  enableThinking: boolean | undefined,
 ): Prompt {
   const [first] = messages;
   if (!chat.template && messages.length === 1 && first?.role === 'user') {
     return { tokens: tokenizer.encode(first.content, { addSpecialTokens: true }), opensThinking: false };
   }
-  const text = renderChat(chat, messages);
+  const text = renderChat(chat, messages, enableThinking === undefined ? {} : { enableThinking });
   return { tokens: tokenizer.encode(text), opensThinking: dialect.thinks && promptOpensThinking(text, dialect) };
 }
 

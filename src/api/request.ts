@@ -31,8 +31,11 @@ export interface Reasoner {
   readonly accounted?: AccountedModel;
   /** How well recent steps were predicted, where that is watched. */
   times?(): StepTimes | null;
-  /** A conversation, up to where the model starts to write. A lone question may go to a model without chat template. */
-  prompt(messages: readonly ChatMessage[]): Prompt;
+  /**
+   * A conversation, up to where the model starts to write. A lone question may go to a model without chat template.
+   * @param enableThinking For templates that know of it; absent: the template's own default.
+   */
+  prompt(messages: readonly ChatMessage[], enableThinking?: boolean): Prompt;
 }
 
 /** Tokens kept for the answer behind the thinking, unless a request says otherwise: these, or a quarter of the room. */
@@ -50,6 +53,7 @@ const REQUEST = [
   'strategy',
   'sampling',
   'thinking',
+  'enableThinking',
   'answer',
   'attention',
   'budget',
@@ -91,22 +95,44 @@ function record(what: string, value: unknown, known: readonly string[]): Record<
  */
 export function contextOf(model: Reasoner, request: ReasonRequest): StrategyContext {
   record('The request', request, REQUEST);
-  const { engine, dialect } = model;
+  const { engine } = model;
   checkAttention(request.attention);
   const sampling = record('sampling', request.sampling, SAMPLING) as Sampling;
-  const { tokens, opensThinking } = model.prompt(messagesOf(request));
+  const { tokens, opensThinking } = model.prompt(messagesOf(request), enabledThinking(request));
+  const dialect = dialectOf(model, request, opensThinking);
   const limits = limitsOf(engine, dialect, tokens.length, request);
   const { problem, budget, signal } = request;
   return {
     engine,
     prompt: tokens,
-    dialect: dialect.opened === opensThinking ? dialect : { ...dialect, opened: opensThinking },
+    dialect,
     sampling: { ...model.sampling, ...sampling },
     ...limits,
     ...(problem ? { verify: verifierOf(problem) } : {}),
     ...(budget === undefined ? {} : { budget: bindingBudget(engine, budget) }),
     ...(signal ? { signal } : {}),
   };
+}
+
+function enabledThinking({ enableThinking }: ReasonRequest): boolean | undefined {
+  if (enableThinking === undefined || typeof enableThinking === 'boolean') return enableThinking;
+  throw new ReckonError('bad-option', `enableThinking is ${JSON.stringify(enableThinking)}; it must be true or false.`);
+}
+
+/**
+ * The model's dialect as the prompt leaves it. A reply whose thinking was switched off is all answer.
+ * @throws ReckonError `bad-option` where the template opens the thinking all the same.
+ */
+function dialectOf({ dialect }: Reasoner, { enableThinking }: ReasonRequest, opened: boolean): ThinkingDialect {
+  if (enableThinking !== false) return dialect.opened === opened ? dialect : { ...dialect, opened };
+  if (!opened) return { ...dialect, thinks: false, opened: false };
+  throw new ReckonError(
+    'bad-option',
+    'The chat template of this model opens the thinking, whatever enableThinking is.',
+    {
+      hint: 'Leave enableThinking out, and limit the thinking with thinking.maxTokens.',
+    },
+  );
 }
 
 /** @throws ReckonError `bad-option`; `unsupported` for a limit on what the engine does not count: it would never bind. */

@@ -96,6 +96,8 @@ export interface ReasonRequest {
   sampling?: Sampling;
   /** How lanes think. `maxTokens` defaults to as many as the KV of all lanes has room for. */
   thinking?: Partial<ThinkingOptions>;
+  /** Passed to the chat template. `false` where the template knows it (Qwen3): the model answers at once. */
+  enableThinking?: boolean;
   /** Default: 256 tokens, or a quarter of the room there is; no stop strings, only the model's own end. */
   answer?: { maxTokens?: number; stopStrings?: readonly string[] };
   /** Which keys a token attends to. Default dense, so far the only policy. */

@@ -44,13 +44,16 @@ async function optionalJson(
 const contentOf = (token: unknown): unknown =>
   typeof token === 'object' && token !== null ? (token as JsonObject).content : token;
 
-/** The added tokens that `tokenizer_config.json` and `tokenizer.json` list, and which of them ends a text. */
-async function addedTokens(text: OpenCheckpoint['text'], options: { signal?: AbortSignal }) {
+/**
+ * The added tokens by the small `tokenizer_config.json`, and which of them ends a text.
+ * @param whole Read the large `tokenizer.json` where that lists none.
+ */
+async function addedTokens(text: OpenCheckpoint['text'], whole: boolean, options: { signal?: AbortSignal }) {
   const config = await optionalJson(text, 'tokenizer_config.json', options);
   const ids = new Map<unknown, number>();
   for (const [id, token] of Object.entries((config.added_tokens_decoder ?? {}) as JsonObject))
     ids.set(contentOf(token), Number(id));
-  if (ids.size === 0) {
+  if (ids.size === 0 && whole) {
     const { added_tokens: listed } = await optionalJson(text, 'tokenizer.json', options);
     for (const token of Array.isArray(listed) ? (listed as JsonObject[]) : [])
       if (Number.isInteger(token?.id)) ids.set(token.content, token.id as number);
@@ -60,7 +63,7 @@ async function addedTokens(text: OpenCheckpoint['text'], options: { signal?: Abo
 }
 
 /**
- * Reads headers and the small JSON files (and a tokenizer.json that alone lists the special tokens); no weights.
+ * Reads headers and the small JSON files; `tokenizer.json`, which is large, only where nothing else tells what ends a turn.
  * @throws ReckonError as `openCheckpoint`.
  */
 export async function describeCheckpoint(
@@ -68,10 +71,9 @@ export async function describeCheckpoint(
   options: { signal?: AbortSignal } = {},
 ): Promise<CheckpointDescription> {
   const { model, json, weights, text } = await openCheckpoint(source, options);
-  const [tokenizer, generation] = await Promise.all([
-    addedTokens(text, options),
-    optionalJson(text, 'generation_config.json', options),
-  ]);
+  const generation = await optionalJson(text, 'generation_config.json', options);
+  const silent = (generation.eos_token_id ?? json.eos_token_id ?? null) === null;
+  const tokenizer = await addedTokens(text, silent, options);
   return {
     name: source.name,
     architecture: model.architecture,

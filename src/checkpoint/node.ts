@@ -1,6 +1,6 @@
 /** A checkpoint in a folder. For Node entry points only: nothing that a browser loads imports this file. */
 import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ReckonError, throwIfAborted } from '../errors.ts';
 import { type CheckpointSource, checkPath, checkRange, emptyStream, missingFileError } from './source.ts';
 
@@ -11,9 +11,13 @@ function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** A checkpoint in the folder `path`. Its methods throw `bad-checkpoint` naming folder and file. */
+/**
+ * A checkpoint in the folder `path`, or in the one file `path` that holds a whole model (`….gguf`), with what lies beside it.
+ * Its methods throw `bad-checkpoint` naming folder and file.
+ */
 export function directorySource(path: string): CheckpointSource {
-  const root = resolve(path);
+  const single = /\.gguf$/i.test(path) ? basename(path) : null;
+  const root = single === null ? resolve(path) : dirname(resolve(path));
 
   function failed(file: string, cause: unknown): ReckonError {
     if (isMissing(cause)) return missingFileError(root, file, cause);
@@ -35,7 +39,7 @@ export function directorySource(path: string): CheckpointSource {
   }
 
   return {
-    name: root,
+    name: single === null ? root : join(root, single),
     async text(file, { signal } = {}) {
       throwIfAborted(signal, `Reading ${file}`);
       await sizeOf(file);
@@ -51,6 +55,7 @@ export function directorySource(path: string): CheckpointSource {
       return info?.isFile() ?? false;
     },
     list: async () => {
+      if (single !== null) return [single];
       const entries = await readdir(root, { withFileTypes: true }).catch((cause) => {
         if (isMissing(cause)) return [];
         throw failed('.', cause);

@@ -7,11 +7,11 @@ import { Detokenizer, loadChatTemplate, loadTokenizer, renderChat, type Tokenize
 import { learnBpe, SAMPLE_TEXT } from '../support/bpe.ts';
 import { errorOf, memorySource } from '../support/checkpoint.ts';
 import { ggufCheckpoint, type Typed } from '../support/formats/gguf.ts';
+import { byteLevelVocabulary } from '../support/formats/gguf-vocabulary.ts';
 import { TINY_SHAPES } from '../support/formats/layout.ts';
 import { type OracleTokenizer, oracleTokenizer } from '../support/oracle-tokenizer.ts';
 
 const CONTROL = 3;
-const USER_DEFINED = 4;
 const BYTE = 6;
 
 /** Opens a checkpoint with these metadata, and its text files. */
@@ -25,36 +25,7 @@ async function both(metadata: [string, Typed][], vocab: number): Promise<[Tokeni
   return [await loadTokenizer(text), await oracleTokenizer(await text.text('tokenizer.json'))];
 }
 
-/** The metadata of a byte-level vocabulary, as the converter writes it. */
-function byteLevel(pre: string): { metadata: [string, Typed][]; size: number } {
-  const bpe = learnBpe(200, `${SAMPLE_TEXT} 2024 1234567 don't I'LL we'd  \r\n\r\n\t words and words`);
-  const { model, added_tokens } = JSON.parse(bpe.tokenizerJson);
-  // By id: JavaScript puts keys that look like numbers first.
-  const tokens = Object.entries<number>(model.vocab)
-    .sort((a, b) => a[1] - b[1])
-    .map(([token]) => token);
-  // Tokens that no merge makes: Llama 3's tokenizer takes them as whole words.
-  tokens.push('123', '456');
-  const special = new Map<string, boolean>(
-    added_tokens.map((one: { content: string; special: boolean }) => [one.content, one.special]),
-  );
-  const types = tokens.map((token) => (special.has(token) ? (special.get(token) ? CONTROL : USER_DEFINED) : 1));
-  const metadata: [string, Typed][] = [
-    ['tokenizer.ggml.model', { type: 'string', value: 'gpt2' }],
-    ['tokenizer.ggml.pre', { type: 'string', value: pre }],
-    ['tokenizer.ggml.tokens', { type: 'strings', value: tokens }],
-    ['tokenizer.ggml.token_type', { type: 'i32s', value: types }],
-    ['tokenizer.ggml.merges', { type: 'strings', value: model.merges }],
-    ['tokenizer.ggml.bos_token_id', { type: 'u32', value: 0 }],
-    ['tokenizer.ggml.eos_token_id', { type: 'u32', value: 2 }],
-    ['tokenizer.ggml.add_bos_token', { type: 'bool', value: true }],
-    [
-      'tokenizer.chat_template',
-      { type: 'string', value: '{% for m in messages %}<|im_start|>{{ m.content }}{{ eos_token }}{% endfor %}' },
-    ],
-  ];
-  return { metadata, size: tokens.length };
-}
+const TEMPLATE = '{% for m in messages %}<|im_start|>{{ m.content }}{{ eos_token }}{% endfor %}';
 
 const PIECES = [
   '▁',
@@ -145,7 +116,10 @@ describe('byte-level BPE out of GGUF', () => {
 
   beforeAll(async () => {
     for (const pre of PRES) {
-      const { metadata, size } = byteLevel(pre);
+      const {
+        metadata,
+        tokens: { length: size },
+      } = byteLevelVocabulary(pre, TEMPLATE);
       tokenizers.set(pre, await both(metadata, size));
     }
   });
@@ -175,7 +149,10 @@ describe('byte-level BPE out of GGUF', () => {
   });
 
   it('brings specials, ends and chat template along', async () => {
-    const { metadata, size } = byteLevel('qwen2');
+    const {
+      metadata,
+      tokens: { length: size },
+    } = byteLevelVocabulary('qwen2', TEMPLATE);
     const { text, json } = await textOf(metadata, size);
     const tokenizer = await loadTokenizer(text);
     expect(tokenizer.added.get('<think>')).toBe(3);
@@ -209,7 +186,10 @@ describe('SentencePiece out of GGUF', () => {
 
 describe('GGUF tokenizers that are not known', () => {
   it('ask for tokenizer.json beside the file, and take it', async () => {
-    const { metadata, size } = byteLevel('chameleon');
+    const {
+      metadata,
+      tokens: { length: size },
+    } = byteLevelVocabulary('chameleon', TEMPLATE);
     const { text } = await textOf(metadata, size);
     const error = await errorOf(() => loadTokenizer(text));
     expect(isReckonError(error, 'bad-tokenizer') && error.message).toMatch(

@@ -78,7 +78,7 @@ export async function loadWebLlm(model: string, options: WebLlmOptions = {}): Pr
     engine,
     dialect,
     sampling: {},
-    prompt: (messages) => promptOf(messages, chat, tokenizer, dialect),
+    prompt: (messages, enableThinking) => promptOf(messages, chat, tokenizer, dialect, enableThinking),
   };
   const run = (request: ReasonRequest) => reason(reasoner, request);
   onProgress?.({ phase: 'ready', loaded: total, total });
