@@ -10,11 +10,13 @@ import {
   MemoryStore,
   mean,
   problemsOf,
+  QUESTIONS,
   type StoredResults,
 } from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
 import { SYSTEM_PROMPTS } from '../tasks/corpus/index.ts';
 import { taskById, taskIds } from '../tasks/index.ts';
+import { askHere } from './ask.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, runHere, type Session } from './experiments.ts';
 import { type Options, readOptions } from './options.ts';
 
@@ -34,6 +36,8 @@ const HELP = `usage: reckon eval --model M --task NAME --difficulty D [options]
   --length L           ${LENGTHS.join(' | ')}: how the embedded models are asked to think (default auto)
   --attention P        ${Object.keys(KV_POLICIES).join(' | ')} (default dense)
   --seed S             which problems, and which random streams (default 0)
+  --ask Q              instead: ${QUESTIONS.join(' | ')}. Does an embedded model grade steps as the checker does, judge how hard
+                       a problem is, or mend a wrong thought behind "Wait,"? (--problems of them)
   --out FILE           keeps the chains, one line a problem; the same command goes on where it was stopped
 ${MACHINE_HELP}  --json               one JSON document on stdout
 `;
@@ -58,6 +62,7 @@ export async function evaluate(args: string[]): Promise<void> {
     length: text,
     attention: text,
     seed: text,
+    ask: text,
     out: text,
     ...MACHINE_OPTIONS,
     json: { type: 'boolean' },
@@ -65,6 +70,11 @@ export async function evaluate(args: string[]): Promise<void> {
   });
   if (options.flag('help')) {
     process.stdout.write(HELP);
+    return;
+  }
+  const question = options.oneOf('ask', QUESTIONS);
+  if (question !== undefined) {
+    process.stdout.write(await askHere(question, options));
     return;
   }
   const plan = planOf(options);

@@ -57,32 +57,39 @@ export interface SessionOptions {
   readonly calibrated: boolean;
 }
 
-/** Loads the model that `source` names, and runs what `plan` makes of it. */
-export async function runHere(
-  plan: (model: Model) => Experiment,
-  { options, source: named, store, calibrated }: SessionOptions,
-): Promise<Session> {
+/** Opens a GPU and loads the model that `source` names. Whoever asked disposes of it. */
+export async function loadHere(source: string, options: Options, prepare?: (gpu: NodeGpu) => Promise<void>) {
   const precision = precisionOptions(options);
   const maxLanes = options.number('max-lanes', { min: 1, max: 256, integer: true });
   const driver = options.oneOf('driver', ['auto', 'system', 'software']);
-  const stored = await store.load();
   const progress = new Progress(process.stderr);
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
-  const known = stored?.header.setting.intensity;
-  const intensity = known ?? (calibrated ? await measureIntensity(gpu) : undefined);
-  const source = modelPath(named);
-  const shape = await readShape(source);
-  const model = await loadModel(source, {
+  await prepare?.(gpu);
+  const model = await loadModel(modelPath(source), {
     gpu: gpu.gpu,
     ...precision,
     ...(maxLanes === undefined ? {} : { maxLanes }),
     onProgress: ({ phase, loaded, total }) =>
       progress.update(`loading: ${phase}${total > 0 ? ` ${formatBytes(loaded)} of ${formatBytes(total)}` : ''}`),
   });
+  progress.line(`Model: ${model.info.name}, ${formatCount(model.info.parameters)}parameters`);
+  const device = { name: model.info.device.name, driver: gpu.driver, software: gpu.software };
+  return { model, device, progress };
+}
+
+/** Loads the model that `source` names, and runs what `plan` makes of it. */
+export async function runHere(
+  plan: (model: Model) => Experiment,
+  { options, source, store, calibrated }: SessionOptions,
+): Promise<Session> {
+  const stored = await store.load();
+  let intensity = stored?.header.setting.intensity ?? undefined;
+  const { model, device, progress } = await loadHere(source, options, async (gpu) => {
+    if (calibrated) intensity ??= await measureIntensity(gpu);
+  });
   try {
-    progress.line(`Model: ${model.info.name}, ${formatCount(model.info.parameters)}parameters`);
-    const device = { name: model.info.device.name, driver: gpu.driver, software: gpu.software };
+    const shape = await readShape(modelPath(source));
     const settings = { store, shape, ...(intensity === undefined ? {} : { intensity }) };
     return { device, ...(await follow(plan(model), model, settings, progress)) };
   } finally {

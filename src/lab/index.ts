@@ -14,6 +14,7 @@ export { accuracyPoints, fitReport } from './fit.ts';
 export { IndexedDbStore } from './indexed-db.ts';
 export { type Plot, type PlotPoint, type PlotSeries, renderPlot } from './plot.ts';
 export type { LabProgress } from './progress.ts';
+export { askQuestions, QUESTIONS, type Question, type QuestionReport } from './questions.ts';
 export { type LabModel, type LabRequest, type RunOptions, runExperiment } from './run.ts';
 export { SELECTIONS, type Selection, selectionAccuracy } from './selection.ts';
 export { Bootstrap, type Estimate, type Interval, mean, quantile, wilson } from './statistics.ts';

@@ -9,6 +9,7 @@ import {
   stepsOf,
   type TracedTask,
 } from '../traced.ts';
+import type { Problem } from '../types.ts';
 import { GRADE_QUESTION, LEVEL_QUESTION, renderTurns, SYSTEM_PROMPTS, type Turn, unfinished } from './chat.ts';
 import { corruptLast } from './corrupt.ts';
 import { drawProblem, problemHash } from './split.ts';
@@ -90,7 +91,7 @@ export function encodeExample(example: Example): { ids: number[]; learnt: boolea
 }
 
 /** Steps up to a random one, which is wrong as often as not, and its score. */
-function grade(task: TracedTask, problem: Parameters<TracedTask['check']>[0], steps: readonly Step[], random: Random) {
+export function gradeQuestion(task: TracedTask, problem: Problem, steps: readonly Step[], random: Random) {
   const lines = steps.slice(0, 1 + random.below(steps.length)).map(({ text }) => text);
   const wrong = random.below(2) === 0 ? corruptLast(task, problem, lines, random) : null;
   const graded = wrong ? [...lines.slice(0, -1), wrong.line] : lines;
@@ -130,7 +131,7 @@ export function makeExample(task: TracedTask, difficulty: number, random: Random
   const trace = drawn ?? task.trace(problem, random);
   if (!trace) throw new Error(`${task.id} has no trace of ${problem.prompt}`);
   if (style === 'grade') {
-    return { ...base, ...grade(task, problem, trace.steps, random), thinking: null };
+    return { ...base, ...gradeQuestion(task, problem, trace.steps, random), thinking: null };
   }
   const length: Length = style === 'auto' ? FITTING[level] : style;
   const steps = stepsOf(trace, length);

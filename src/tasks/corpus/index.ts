@@ -13,6 +13,7 @@ export {
 export {
   type Example,
   encodeExample,
+  gradeQuestion,
   makeExample,
   renderExample,
   SHARES,
