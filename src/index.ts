@@ -16,6 +16,7 @@ export type {
   CompletionUsage,
 } from './api/chat-types.ts';
 export { type LoadedModel, loadModel } from './api/load-model.ts';
+export { keepOnThisDevice, openModelStore } from './api/store.ts';
 export type {
   ChatMessage,
   LoadOptions,
@@ -26,6 +27,14 @@ export type {
   ReasonRequest,
   ReasonRun,
 } from './api/types.ts';
+export type {
+  DownloadOptions,
+  DownloadProgress,
+  ModelStore,
+  RepositoryReference,
+  StorageSpace,
+  StoredModel,
+} from './checkpoint/index.ts';
 export type { RunAccount } from './cost/account.ts';
 export type { DeviceCalibration } from './cost/calibrate.ts';
 export type {
@@ -57,4 +66,4 @@ export type {
   ThinkingDialect,
 } from './strategies/types.ts';
 export { type Problem, problemFromText, type Task, taskById, tasks, type Verdict } from './tasks/index.ts';
-export { connectWorker, type WorkerConnection } from './worker/client.ts';
+export { connectWorker, type WorkerConnection, type WorkerStore } from './worker/client.ts';

@@ -8,6 +8,7 @@ import type { Theme } from '../theme.ts';
 import { LightElement } from './light-element.ts';
 
 const PHASES: Record<LoadProgress['phase'], string> = {
+  download: 'Downloading the model',
   configuration: 'Reading the configuration',
   weights: 'Loading weights',
   kernels: 'Compiling kernels',

@@ -46,7 +46,8 @@ const WHAT = 'Loading the model';
 
 /**
  * Loads a checkpoint (safetensors, MLX, MLC or GGUF) from a base URL, from picked files, or (in Node) from a folder.
- * @throws ReckonError `bad-checkpoint`, `unknown-architecture`, `bad-tokenizer`, `network`, `no-webgpu`, `no-adapter`,
+ * @throws ReckonError `bad-checkpoint`, `unknown-architecture`, `bad-tokenizer`, `network`, `access-denied`,
+ *   `corrupt-download`, `storage`, `no-webgpu`, `no-adapter`,
  *   `gpu-out-of-memory`, `limit-exceeded`, `over-capacity`, `bad-option`, `aborted`. Nothing stays allocated then.
  */
 export async function loadModel(
@@ -58,7 +59,18 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   if (options.backend !== undefined && options.backend !== 'reckon') {
     return (await backendNamed(options.backend))(String(source), options);
   }
-  return loadFrom(await sourceOf(source), options);
+  const { keep, token, cache, signal, onProgress } = options;
+  // Settings that cannot be are refused before anything is downloaded for them.
+  resolveLoadOptions(options);
+  const found = await sourceOf(source, {
+    ...(keep === undefined ? {} : { keep }),
+    ...(token === undefined ? {} : { token }),
+    ...(cache === undefined ? {} : { cache }),
+    ...(signal ? { signal } : {}),
+    onDownload: (download) =>
+      onProgress?.({ phase: 'download', loaded: download.loaded, total: download.total, download }),
+  });
+  return loadFrom(found, options);
 }
 
 /** `loadModel` from any source of files. */

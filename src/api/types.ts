@@ -1,4 +1,5 @@
 /** The public face: load a model, reason with it. The same in a page, in a worker's client and in Node. */
+import type { DownloadProgress, ModelOrigin, RepositoryReference } from '../checkpoint/index.ts';
 import type { DeviceCalibration } from '../cost/calibrate.ts';
 import type { ModelShape } from '../cost/shapes.ts';
 import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
@@ -16,19 +17,34 @@ export interface ChatMessage {
   content: string;
 }
 
-/** Where a checkpoint lies: a base URL (in a page also a relative one), files a person chose, or, in Node, a folder. */
-export type ModelSource = string | URL | readonly File[];
+/**
+ * Where a checkpoint lies: a repository on a hub, a base URL (in a page also a relative one), files a person chose, or, in
+ * Node, a folder.
+ */
+export type ModelSource = string | URL | RepositoryReference | ModelOrigin | readonly File[];
 
 export interface LoadProgress {
-  phase: 'configuration' | 'weights' | 'kernels' | 'ready';
-  /** Bytes of weights; 0 until the total is known. */
+  /** `download` comes first, and only for a model that is to be kept and is not here yet. */
+  phase: 'download' | 'configuration' | 'weights' | 'kernels' | 'ready';
+  /** Bytes of weights, in the download of all files; 0 until the total is known. */
   loaded: number;
   total: number;
+  /** In the phase `download`: its rate, the time left and more. */
+  download?: DownloadProgress;
 }
 
 export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;
+  /**
+   * Keep a repository or URL on this device: it is brought there whole, checked, and read from there; one that is here
+   * needs no network. In a browser from a worker only. Default false: it is read from the network, unless it is here.
+   */
+  keep?: boolean;
+  /** For gated repositories. Sent to the repository's own server and nowhere else, and never kept. */
+  token?: string;
+  /** Node only: the folder of kept models. Default `$RECKON_CACHE`, or `reckon/models` in the user's folder for caches. */
+  cache?: string;
   /**
    * How weights and KV lie in GPU memory; arithmetic is f32 throughout. Default f16 for both. KV in `int8` has a scale for
    * each token and head and takes about half the room of f16.

@@ -1,9 +1,17 @@
 /** Exact reads from a byte stream whose chunks fall anywhere. */
 import { abortedError, throwIfAborted } from '../errors.ts';
 
-/** Holds at most one chunk of the stream beyond what was asked for. Aborting ends a read that waits, too. */
+/** Size of the buffer that is lent to streams that fill one. */
+const BUFFER_BYTES = 1 << 20;
+
+/**
+ * Holds at most one chunk of the stream beyond what was asked for. Aborting ends a read that waits, too. A byte stream
+ * fills one and the same buffer again and again.
+ */
 export class ByteReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | ReadableStreamBYOBReader;
+  /** Lent to the stream for each read, and given back by it; null for a stream that brings its own chunks. */
+  #buffer: ArrayBuffer | null = null;
   readonly #what: string;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort: () => void;
@@ -11,7 +19,14 @@ export class ByteReader {
 
   /** @param what Names the work in the abort error: "Reading model.safetensors". */
   constructor(stream: ReadableStream<Uint8Array>, what: string, signal?: AbortSignal) {
-    this.#reader = stream.getReader();
+    let reader: ReadableStreamBYOBReader | null = null;
+    try {
+      reader = stream.getReader({ mode: 'byob' });
+      this.#buffer = new ArrayBuffer(BUFFER_BYTES);
+    } catch {
+      // No byte stream.
+    }
+    this.#reader = reader ?? stream.getReader();
     this.#what = what;
     this.#signal = signal;
     // Cancelling resolves a pending read, so that a stalled connection does not outlive the abort.
@@ -44,7 +59,8 @@ export class ByteReader {
     let total = 0;
     while (total < count && (this.#rest.length > 0 || (await this.#next()))) {
       const part = this.#rest.subarray(0, count - total);
-      parts.push(part);
+      // The next read fills the same buffer.
+      parts.push(this.#buffer ? part.slice() : part);
       total += part.length;
       this.#rest = this.#rest.subarray(part.length);
     }
@@ -80,13 +96,20 @@ export class ByteReader {
   async #next(): Promise<boolean> {
     throwIfAborted(this.#signal, this.#what);
     try {
-      const { done, value } = await this.#reader.read();
-      if (done) return false;
-      this.#rest = value as Uint8Array<ArrayBuffer>;
+      const { done, value } = await this.#read();
+      if (done || !value) return false;
+      if (this.#buffer) this.#buffer = value.buffer;
+      this.#rest = value;
       return true;
     } catch (error) {
       if (this.#signal?.aborted) throw abortedError(this.#what, this.#signal);
       throw error;
     }
+  }
+
+  #read(): Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer> | undefined>> {
+    const reader = this.#reader;
+    if (reader instanceof ReadableStreamDefaultReader) return reader.read() as Promise<never>;
+    return reader.read(new Uint8Array(this.#buffer!)) as Promise<never>;
   }
 }

@@ -44,5 +44,5 @@ export type { DownloadOptions, DownloadProgress, StorageSpace, StoredFile, Store
 export { type LoadProgress, type StreamOptions, streamTensors, type TensorChunk } from './stream.ts';
 export { type SyntheticOptions, syntheticSource } from './synthetic.ts';
 export { type ExpectedTensor, expectedTensors, parameterCount } from './tensors.ts';
-export { type UrlSourceOptions, urlSource } from './url-source.ts';
+export { repositorySource, type UrlSourceOptions, urlSource } from './url-source.ts';
 export type { CheckpointFormat, WeightIndex } from './weight-index.ts';

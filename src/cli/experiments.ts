@@ -16,9 +16,9 @@ import {
   type StoredResults,
 } from '../lab/index.ts';
 import { type NodeGpu, openNodeGpu } from '../node/gpu.ts';
-import { modelPath } from '../node/models.ts';
+import { keptModelPath } from '../node/models.ts';
 import { type Options, precisionOptions } from './options.ts';
-import { formatBytes, formatCount, Progress } from './terminal.ts';
+import { formatBytes, formatCount, formatSeconds, Progress } from './terminal.ts';
 
 /** Seconds between lines where nobody looks at a terminal. */
 const LINE_SECONDS = 15;
@@ -66,7 +66,7 @@ export async function loadHere(source: string, options: Options, prepare?: (gpu:
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
   await prepare?.(gpu);
-  const model = await loadModel(modelPath(source), {
+  const model = await loadModel(await keptModelPath(source), {
     gpu: gpu.gpu,
     ...precision,
     ...(maxLanes === undefined ? {} : { maxLanes }),
@@ -89,7 +89,7 @@ export async function runHere(
     if (calibrated) intensity ??= await measureIntensity(gpu);
   });
   try {
-    const shape = await readShape(modelPath(source));
+    const shape = await readShape(await keptModelPath(source));
     const settings = { store, shape, ...(intensity === undefined ? {} : { intensity }) };
     return { device, ...(await follow(plan(model), model, settings, progress)) };
   } finally {
@@ -165,12 +165,4 @@ function progressLine(report: LabProgress): string {
   const right = samplesDone > 0 ? `, ${Math.round((100 * samplesRight) / samplesDone)} % of chains right` : '';
   const speed = seconds > 0 ? `, ${Math.round(tokens / seconds)} tokens/s` : '';
   return `${unitsDone} of ${unitsTotal} runs${left}${right}${speed}`;
-}
-
-/** 75 → "1 min 15 s". */
-function formatSeconds(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }

@@ -1,10 +1,13 @@
 /** `reckon inspect`: what a checkpoint is and whether it will run here, before it is fetched. */
+import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { homedir, totalmem } from 'node:os';
 import { calibrationOf } from '../api/calibration.ts';
 import { type Inspection, type InspectOptions, inspectEntry, inspectSource } from '../api/inspect.ts';
 import { sourceOf } from '../api/source.ts';
+import { openModelStore } from '../api/store.ts';
 import { type CatalogueModel, type FitDevice, findModel, MODELS, TYPICAL_LIMITS } from '../catalogue/index.ts';
+import { isRepositoryName, modelOrigin } from '../checkpoint/index.ts';
 import { KV_PRECISIONS, WEIGHT_PRECISION_BYTES, type WeightPrecision } from '../cost/shapes.ts';
 import { isReckonError, ReckonError } from '../errors.ts';
 import { openGpu } from '../gpu/index.ts';
@@ -92,15 +95,17 @@ async function inspected(
   // Nothing is to be fetched for what is in the package.
   const local = modelPath(name);
   if (entry && entry.kind !== 'embedded' && (offline || !entry.shape)) return inspectEntry(entry, settings);
-  if (offline && /^https?:/i.test(local)) {
+  const repository = entry?.kind === 'repository' ? entry.source : isRepositoryName(name) && !existsSync(name) && name;
+  const from = repository ? modelOrigin(repository) : local;
+  const remote = repository !== false || /^https?:/i.test(local);
+  if (offline && remote && !(await (await openModelStore()).find(from))?.complete) {
     throw new ReckonError('bad-option', `Nothing is known of ${name} without fetching it.`, {
       hint: 'Leave out --offline.',
     });
   }
-  const source = await sourceOf(
-    entry?.kind === 'repository' ? `https://huggingface.co/${entry.source}/resolve/main/` : local,
-  );
+  const token = process.env.RECKON_TOKEN || process.env.HF_TOKEN;
   try {
+    const source = await sourceOf(from, token ? { token } : {});
     return await inspectSource(source, settings, entry);
   } catch (error) {
     if (!entry || !isReckonError(error, 'network')) throw error;

@@ -4,8 +4,10 @@ import { corpus } from './corpus.ts';
 import { cost } from './cost.ts';
 import { device } from './device.ts';
 import { evaluate } from './eval.ts';
+import { fetchModel } from './fetch.ts';
 import { inspect } from './inspect.ts';
 import { lab } from './lab.ts';
+import { models } from './models.ts';
 import { plan } from './plan.ts';
 import { solve } from './solve.ts';
 import { verify } from './verify.ts';
@@ -21,7 +23,9 @@ const commands: Readonly<Record<string, Command>> = {
   device: { summary: 'show the GPU and measure what it sustains', run: device },
   inspect: { summary: 'what a checkpoint is and whether it will run here, before it is fetched', run: inspect },
   eval: { summary: 'measure how many problems a model solves, in one try and in N', run: evaluate },
+  fetch: { summary: 'bring a model to this computer, checked; goes on where it stopped', run: fetchModel },
   lab: { summary: 'run an experiment: accuracy against cost, with intervals and plots', run: lab },
+  models: { summary: 'list, check and delete the models on this computer', run: models },
   plan: { summary: 'the best model, number of chains and length within a budget', run: plan },
   solve: { summary: 'solve a puzzle by Best-of-N and show what it cost', run: solve },
   verify: { summary: 'the tasks over a pipe: problems and verdicts for a trainer', run: verify },

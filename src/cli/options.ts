@@ -60,8 +60,18 @@ export function precisionOptions(options: Options): Pick<LoadOptions, 'precision
 
 /** @throws ReckonError `bad-option` for unknown options and stray words. */
 export function readOptions(args: string[], options: OptionSpecs): Options {
+  return read(args, options, false).options;
+}
+
+/** As `readOptions`, for a command that takes words, too. */
+export function readCommand(args: string[], options: OptionSpecs): { options: Options; words: string[] } {
+  return read(args, options, true);
+}
+
+function read(args: string[], options: OptionSpecs, allowPositionals: boolean): { options: Options; words: string[] } {
   try {
-    return new Options(parseArgs({ args, options, allowPositionals: false, strict: true }).values);
+    const { values, positionals } = parseArgs({ args, options, allowPositionals, strict: true });
+    return { options: new Options(values), words: positionals };
   } catch (error) {
     throw new ReckonError('bad-option', `${(error as Error).message.split('.')[0]}.`, {
       hint: '--help tells the options.',

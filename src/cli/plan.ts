@@ -20,7 +20,7 @@ import { isReckonError, ReckonError } from '../errors.ts';
 import { openGpu } from '../gpu/index.ts';
 import { fitReport, type LabReport } from '../lab/index.ts';
 import { openNodeGpu } from '../node/gpu.ts';
-import { modelPath } from '../node/models.ts';
+import { keptModelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import { type Options, readOptions } from './options.ts';
 import { formatBytes, formatCount } from './terminal.ts';
@@ -158,7 +158,7 @@ async function readReport(path: string): Promise<LabReport> {
 /** Of the catalogue, or of an embedded model's or folder's config. */
 async function shapeNamed(name: string): Promise<ModelShape> {
   if (CATALOGUE.some((entry) => entry.name === name)) return catalogueEntry(name);
-  const { model } = await readModelConfig(directorySource(modelPath(name)));
+  const { model } = await readModelConfig(directorySource(await keptModelPath(name)));
   return shapeOf(model, name);
 }
 

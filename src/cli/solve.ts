@@ -4,7 +4,7 @@ import type { Model, ReasonRequest, ReasonRun } from '../api/types.ts';
 import type { RunAccount } from '../cost/account.ts';
 import { ReckonError } from '../errors.ts';
 import { openNodeGpu } from '../node/gpu.ts';
-import { modelPath } from '../node/models.ts';
+import { keptModelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import type { Answer, Budget, Candidate } from '../strategies/types.ts';
 import { type Problem, problemFromText, taskById, taskIds } from '../tasks/index.ts';
@@ -88,7 +88,7 @@ export async function solve(args: string[]): Promise<void> {
   const progress = new Progress(process.stderr);
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
-  const model = await loadModel(modelPath(options.text('model') ?? 'proto'), {
+  const model = await loadModel(await keptModelPath(options.text('model') ?? 'proto'), {
     gpu: gpu.gpu,
     ...precision,
     onProgress: ({ phase, loaded, total }) =>

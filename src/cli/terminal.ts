@@ -19,6 +19,14 @@ export function formatBytes(bytes: number): string {
   return `${formatCount(bytes)}B`;
 }
 
+/** 75 → "1 min 15 s". */
+export function formatSeconds(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
 /** Lines that stay, and one that is overwritten; the latter only where someone is looking. */
 export class Progress {
   readonly #out: NodeJS.WriteStream;

@@ -2,6 +2,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isRepositoryName, ModelStore } from '../checkpoint/index.ts';
+import { FILES } from '../checkpoint/store/entry.ts';
+import { defaultModelFolder, folderDisk } from '../checkpoint/store/node.ts';
 import { ReckonError } from '../errors.ts';
 
 /** The package's `models/`: in the nearest folder above this program that has one, wherever a bundler has put it. */
@@ -25,6 +28,26 @@ function namesIn(folder: string): string[] {
 export function modelPath(name: string): string {
   const folder = modelsFolder();
   return namesIn(folder).includes(name) ? join(folder, name) : name;
+}
+
+/**
+ * As `modelPath`, and the folder of a repository that was fetched before.
+ * @throws ReckonError `storage` for a repository that is not here, or not all of it.
+ */
+export async function keptModelPath(name: string): Promise<string> {
+  const path = modelPath(name);
+  if (path !== name || existsSync(name) || !isRepositoryName(name)) return path;
+  const kept = defaultModelFolder();
+  const stored = await new ModelStore(folderDisk(kept)).find(name);
+  if (stored?.complete) return join(kept, stored.key, FILES);
+  throw new ReckonError(
+    'storage',
+    stored ? `Only a part of ${name} is on this computer.` : `${name} is not on this computer.`,
+    {
+      hint: `Bring it here: reckon fetch ${name}`,
+      details: { name, bytes: stored?.bytes ?? 0 },
+    },
+  );
 }
 
 /**

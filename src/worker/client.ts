@@ -3,6 +3,14 @@ import { proxy, type Remote, releaseProxy, wrap } from 'comlink';
 import { chatCompletions } from '../api/chat.ts';
 import { Run } from '../api/run.ts';
 import type { LoadOptions, LoadProgress, Model, ModelInfo, ModelSource, ReasonRequest } from '../api/types.ts';
+import type {
+  DownloadOptions,
+  DownloadProgress,
+  ModelOrigin,
+  RepositoryReference,
+  StorageSpace,
+  StoredModel,
+} from '../checkpoint/index.ts';
 import { abortedError, isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
 import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 import { type Outcome, unwrap, type WorkerHost } from './protocol.ts';
@@ -10,15 +18,34 @@ import { type Outcome, unwrap, type WorkerHost } from './protocol.ts';
 export interface WorkerConnection {
   /** As the API's `loadModel`, `gpu` aside; errors and their codes arrive unchanged. */
   loadModel(source: ModelSource, options?: LoadOptions): Promise<Model>;
+  /** The models on this device. What a person picked as repository here, `loadModel` with `keep` brings just so. */
+  readonly store: WorkerStore;
   /** Ends the worker; loads and runs under way reject with `device-lost`. */
   terminate(): void;
 }
+
+/** As the API's `ModelStore`, whose work is done in the worker. */
+export interface WorkerStore {
+  /** All models, whole or in part. */
+  list(): Promise<StoredModel[]>;
+  /** Brings a model here, or the rest of one. An abort keeps what is here. */
+  download(model: StoreName, options?: DownloadOptions): Promise<StoredModel>;
+  /** @throws ReckonError `storage` while it is being downloaded or read. */
+  delete(model: StoreName | StoredModel): Promise<void>;
+  /** Holds every byte against the publisher's checksums. @returns the files that are damaged. */
+  verify(model: StoreName, options?: { signal?: AbortSignal }): Promise<string[]>;
+  space(): Promise<StorageSpace>;
+}
+
+/** "owner/name", an address, or a reference. */
+export type StoreName = string | URL | RepositoryReference | ModelOrigin;
 
 /** Connects to a worker that runs `reckon/worker`. */
 export function connectWorker(worker: Worker): WorkerConnection {
   const connection = new Connection(worker);
   return {
     loadModel: (source, options = {}) => connection.load(source, options),
+    store: connection.store,
     terminate: () => connection.terminate(),
   };
 }
@@ -61,6 +88,27 @@ class Connection {
     // The abort and the finished model have crossed on their way.
     model.dispose();
     throw abortedError('Loading the model', signal);
+  }
+
+  readonly store: WorkerStore = {
+    list: () => this.#plain('Listing the models', () => this.#host.storedModels()),
+    space: () => this.#plain('Asking for room', () => this.#host.storageSpace()),
+    delete: (model) => this.#plain('Deleting a model', () => this.#host.deleteModel(sentName(model))),
+    verify: async (model, { signal } = {}) => {
+      const name = sentName(model);
+      return (await this.#call<string[]>('Checking a model', signal, (id) => this.#host.verifyModel(id, name))).value;
+    },
+    download: async (model, { signal, onProgress, ...sent } = {}) => {
+      const name = sentName(model);
+      const { value } = await this.#call<StoredModel>('The download', signal, (id) =>
+        this.#host.downloadModel(id, name, sent, proxy(quiet<DownloadProgress>(onProgress))),
+      );
+      return value;
+    },
+  };
+
+  async #plain<T>(what: string, send: () => Promise<unknown>): Promise<T> {
+    return (await this.#call<T>(what, undefined, send)).value;
   }
 
   terminate(): void {
@@ -155,9 +203,17 @@ function quiet<T>(callback: ((value: T) => void) | undefined): (value: T) => voi
   };
 }
 
+/** A URL object cannot be cloned, and nothing else of a reference needs a thought. */
+function sentName<T extends object>(model: string | URL | T): string | T {
+  if (typeof model === 'string') return model;
+  if (model instanceof URL) return model.href;
+  return 'from' in model && model.from !== undefined ? { ...model, from: String(model.from) } : model;
+}
+
 /** URLs are resolved here: the worker's own address is another. */
-function sendable(source: ModelSource): string | File[] {
+function sendable(source: ModelSource): string | File[] | RepositoryReference | ModelOrigin {
   if (Array.isArray(source)) return [...source];
+  if (typeof source === 'object' && ('repository' in source || 'kind' in source)) return sentName(source);
   try {
     return new URL(String(source), globalThis.location?.href).href;
   } catch (cause) {

@@ -6,6 +6,7 @@ import { abortedError, ReckonError } from '../errors.ts';
 import type { ReasoningEvent } from '../strategies/types.ts';
 import { Batches } from './batches.ts';
 import { outcomeOf, type WorkerHost } from './protocol.ts';
+import { storeHost } from './store-host.ts';
 
 const models = new Map<number, Model>();
 const controllers = new Map<number, AbortController>();
@@ -33,6 +34,8 @@ function remote<T>(callback: (value: T) => void): Remote<(value: T) => void> {
 }
 
 const host: WorkerHost = {
+  ...storeHost(abortable),
+
   load: (id, source, options, onProgress) =>
     outcomeOf(() =>
       abortable(id, async (signal) => {

@@ -1,6 +1,14 @@
 /** What crosses the worker boundary: plain data, and errors with their codes. */
 
 import type { LoadOptions, LoadProgress, ModelInfo, ReasonRequest } from '../api/types.ts';
+import type {
+  DownloadOptions,
+  DownloadProgress,
+  ModelOrigin,
+  RepositoryReference,
+  StorageSpace,
+  StoredModel,
+} from '../checkpoint/index.ts';
 import { ReckonError, type ReckonErrorCode } from '../errors.ts';
 import type { Answer, ReasoningEvent } from '../strategies/types.ts';
 
@@ -20,11 +28,28 @@ export type SentLoadOptions = Omit<LoadOptions, 'onProgress' | 'signal' | 'gpu'>
 /** A request without its signal. */
 export type SentRequest = Omit<ReasonRequest, 'signal'>;
 
+/** What names a stored model, as plain data. */
+export type SentModel = string | RepositoryReference | ModelOrigin | StoredModel;
+
+/** The store's part of the worker's face. */
+export interface StoreHost {
+  storedModels(): Promise<Outcome<StoredModel[]>>;
+  storageSpace(): Promise<Outcome<StorageSpace>>;
+  deleteModel(model: SentModel): Promise<Outcome<void>>;
+  verifyModel(id: number, model: SentModel): Promise<Outcome<string[]>>;
+  downloadModel(
+    id: number,
+    model: string | RepositoryReference | ModelOrigin,
+    options: Omit<DownloadOptions, 'signal' | 'onProgress'>,
+    onProgress: (progress: DownloadProgress) => void,
+  ): Promise<Outcome<StoredModel>>;
+}
+
 /** The worker's face. Ids are the caller's: they name what `abort` ends. */
-export interface WorkerHost {
+export interface WorkerHost extends StoreHost {
   load(
     id: number,
-    source: string | File[],
+    source: string | File[] | RepositoryReference | ModelOrigin,
     options: SentLoadOptions,
     onProgress: (progress: LoadProgress) => void,
   ): Promise<Outcome<ModelInfo>>;

@@ -26,7 +26,10 @@ describe('reading the small files', () => {
     const defaults = await readGenerationDefaults(source, await readModelConfig(source), await loadTokenizer(proto));
     expect(defaults).toMatchObject({ stopTokens: [0, 2], temperature: 1 });
     expect(isMissingFile(await errorOf(() => readModelConfig(memorySource({}))))).toBe(true);
-    const failing = urlSource('https://example.invalid/m', { fetch: async () => new Response(null, { status: 500 }) });
+    const failing = urlSource('https://example.invalid/m', {
+      fetch: async () => new Response(null, { status: 500 }),
+      retry: { attempts: 1 },
+    });
     const error = await errorOf(async () =>
       readGenerationDefaults(failing, await readModelConfig(source), { idOf: () => undefined }),
     );

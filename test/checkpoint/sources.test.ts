@@ -103,6 +103,9 @@ function pickedFiles(): CheckpointSource {
   ]);
 }
 
+/** Two tries, quickly. */
+const RETRY = { attempts: 2, baseSeconds: 0.001 };
+
 const sources: [string, () => CheckpointSource][] = [
   ['a URL', () => urlSource(`${base}/plain`)],
   ['a server without ranges', () => urlSource(`${base}/rangeless/`)],
@@ -166,28 +169,35 @@ describe('urlSource', () => {
     const cases: [string, number | undefined, RegExp][] = [
       ['page', 200, /web page instead of the file .*\/page\/data.bin/],
       ['busy', 503, /answered 503 Service Unavailable .*try again later/],
-      ['gated', 401, /refused access.*access token/],
+      ['gated', 401, /refused access.*access token/s],
       ['shifted', 206, /Asked for bytes from 10, the server sent them from 11/],
     ];
     for (const [manner, status, message] of cases) {
-      const error = await errorOf(() => urlSource(`${base}/${manner}`).open('data.bin', { start: 10 }));
-      if (!isReckonError(error, 'network')) throw error;
+      const error = await errorOf(() =>
+        urlSource(`${base}/${manner}`, { retry: RETRY }).open('data.bin', { start: 10 }),
+      );
+      if (!isReckonError(error, manner === 'gated' ? 'access-denied' : 'network')) throw error;
       expect(error.message).toMatch(message);
       expect(error.details.status).toBe(status);
     }
     const missing = await errorOf(() => urlSource(`${base}/plain`).open('x.bin'));
     expect(isReckonError(missing, 'network') && missing.message).toMatch(/no such file: it answered 404/);
     expect(await urlSource(`${base}/page`).has('data.bin')).toBe(false);
-    expect(isReckonError(await errorOf(() => urlSource(`${base}/busy`).has('data.bin')), 'network')).toBe(true);
+    expect(
+      isReckonError(await errorOf(() => urlSource(`${base}/busy`, { retry: RETRY }).has('data.bin')), 'network'),
+    ).toBe(true);
   });
 
   it('reports a connection that cannot be made or breaks', async () => {
     const offline = urlSource('https://example.invalid/model', {
       fetch: () => Promise.reject(new TypeError('fetch failed')),
+      retry: RETRY,
     });
     const error = await errorOf(() => offline.text('config.json'));
     expect(isReckonError(error, 'network') && error.message).toMatch(/could not be fetched .*example\.invalid.*CORS/);
-    const broken = await errorOf(async () => drain(await urlSource(`${base}/broken`).open('data.bin')));
+    const broken = await errorOf(async () =>
+      drain(await urlSource(`${base}/broken`, { retry: RETRY }).open('data.bin')),
+    );
     expect(isReckonError(broken, 'network') && broken.message).toMatch(/connection broke after \d+ bytes/);
   });
 

@@ -70,7 +70,7 @@ describe('reckon inspect', () => {
     expect(await errorOf(() => output('--json'))).toMatchObject({ code: 'bad-option' });
     expect(await errorOf(() => output('proto --memory much'))).toMatchObject({ code: 'bad-option' });
     expect(await errorOf(() => output('nowhere/at-all-here --offline --driver none'))).toMatchObject({
-      code: 'bad-checkpoint',
+      code: 'bad-option',
     });
   });
 

@@ -1,8 +1,9 @@
 /** A model on its way to this device: finds out what there is, fetches what is missing, checks it, and can stop anywhere. */
 import { abortedError, ReckonError, throwIfAborted } from '../../errors.ts';
+import type { Connection, ConnectionOptions } from '../http/connection.ts';
 import { sleep } from '../http/retry.ts';
 import { publicationOf } from '../hub/list.ts';
-import { type Connection, type ConnectionOptions, connect, fileUrl, folderUrl } from '../hub/publication.ts';
+import { connect, fileUrl, folderUrl } from '../hub/publication.ts';
 import { type ModelOrigin, originName } from '../hub/reference.ts';
 import { type Disk, type Release, storageError } from '../store/disk.ts';
 import { FILES, readEntry } from '../store/entry.ts';

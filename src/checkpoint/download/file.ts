@@ -1,9 +1,9 @@
 /** One file on its way: what is missing is fetched in parts, written in place, noted in the journal, checked. */
 import { throwIfAborted } from '../../errors.ts';
 import type { Reply } from '../http/client.ts';
+import type { Connection } from '../http/connection.ts';
 import { retrying } from '../http/retry.ts';
 import { requestError } from '../http/status.ts';
-import type { Connection } from '../hub/publication.ts';
 import type { Disk, DiskWriter } from '../store/disk.ts';
 import { Intervals } from '../store/intervals.ts';
 import type { FileState, Journal } from '../store/journal.ts';

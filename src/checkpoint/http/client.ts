@@ -49,6 +49,8 @@ export interface BeyondEnd {
 }
 
 const DEFAULT_STALL_SECONDS = 30;
+/** Tries of a server that has never answered. */
+const MISSES = 3;
 
 /** `etag` where the server has one, else the time of the last change: either names a state of the file. */
 function stateOf({ headers }: Response): string | null {
@@ -63,6 +65,9 @@ export class HttpClient {
   readonly #fetch: typeof fetch;
   readonly #options: HttpOptions;
   readonly #stall: number;
+  /** A server that has never answered is not waited for as long as one that has. */
+  #answered = false;
+  #misses = 0;
 
   constructor(options: HttpOptions = {}) {
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
@@ -85,6 +90,7 @@ export class HttpClient {
       attempt,
       either,
     );
+    this.#answered = true;
     const discard = async () => {
       attempt.abort();
       await response.body?.cancel().catch(() => {});
@@ -153,13 +159,17 @@ export class HttpClient {
     };
   }
 
+  #unreachable(url: string, cause: unknown): ReckonError {
+    return unreachable(url, cause, this.#answered || ++this.#misses < MISSES);
+  }
+
   /** The promise, an abort, or the end of patience. */
   #unlessSilent<T>(
     url: string,
     work: Promise<T>,
     attempt: AbortController,
     signal: AbortSignal,
-    failed: (cause: unknown) => ReckonError = (cause) => unreachable(url, cause),
+    failed: (cause: unknown) => ReckonError = (cause) => this.#unreachable(url, cause),
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const abort = () => settle(() => reject(abortedError(reading(url), signal)));

@@ -33,8 +33,8 @@ const OFFLINE_HINT =
   'Check the connection and the address; a page may only read other sites that allow it (CORS headers).';
 
 /** No answer at all. */
-export function unreachable(url: string, cause: unknown): ReckonError {
-  return requestError(url, 'The file could not be fetched', OFFLINE_HINT, { transient: true, cause });
+export function unreachable(url: string, cause: unknown, transient: boolean): ReckonError {
+  return requestError(url, 'The file could not be fetched', OFFLINE_HINT, { transient, cause });
 }
 
 /** Statuses that pass by themselves: timeouts, too early, too many, and a server that is broken or busy. */

@@ -1,34 +1,22 @@
 /** The files of a model on a server that lists none: known names are tried, and those files that name others are read. */
-import { isReckonError, ReckonError } from '../../errors.ts';
-import { retrying } from '../http/retry.ts';
+import { ReckonError } from '../../errors.ts';
+import { type Connection, getText, head } from '../http/connection.ts';
 import { requestError } from '../http/status.ts';
 import { parseIndex } from '../shards.ts';
 import { checkPath, isMissingFile } from '../source.ts';
 import type { FileDigest } from '../store/types.ts';
-import { type Connection, fileUrl, getText, type Publication, type PublishedFile } from './publication.ts';
+import { fileUrl, type Publication, type PublishedFile } from './publication.ts';
 import { withoutSecrets } from './reference.ts';
 import { MLC_MANIFESTS, SAFETENSORS, SAFETENSORS_INDEX, TEXT_FILES } from './select.ts';
 
 /** Size and state of a file; null where there is none. */
 async function look(connection: Connection, url: string, path: string): Promise<PublishedFile | null> {
-  const { client, policy, signal, onRetry } = connection;
-  const work = async () => {
-    const options = { signal };
-    let reply = await client.request(url, { ...options, method: 'HEAD' }).catch((error: unknown) => {
-      if (isReckonError(error) && (error.details.status === 405 || error.details.status === 501)) return null;
-      throw error;
-    });
-    // No HEAD here: a GET of the first byte has the same headers.
-    reply ??= await client.request(url, { ...options, start: 0, end: 1 });
+  try {
+    const reply = await head(connection, url);
     if ('beyondEnd' in reply) return { path, size: reply.total, digest: null, etag: null };
-    await reply.close();
-    const { headers } = reply.response;
-    const linked = /^"?([0-9a-f]{64})"?$/.exec(headers.get('x-linked-etag') ?? '')?.[1];
+    const linked = /^"?([0-9a-f]{64})"?$/.exec(reply.response.headers.get('x-linked-etag') ?? '')?.[1];
     const digest: FileDigest | null = linked === undefined ? null : { algorithm: 'sha256', hex: linked };
     return { path, size: reply.total, digest, etag: reply.etag };
-  };
-  try {
-    return await retrying(work, { policy, what: `Looking for ${withoutSecrets(url)}`, signal, onRetry });
   } catch (error) {
     if (isMissingFile(error)) return null;
     throw error;

@@ -1,9 +1,10 @@
 /** The files of a repository, as the API of Hugging Face's hub lists them; its mirrors and copies answer alike. */
 import { isReckonError, ReckonError } from '../../errors.ts';
+import { type Connection, getText } from '../http/connection.ts';
 import { requestError } from '../http/status.ts';
 import { checkPath, isMissingFile } from '../source.ts';
 import type { FileDigest } from '../store/types.ts';
-import { type Connection, getText, type Publication, type PublishedFile } from './publication.ts';
+import type { Publication, PublishedFile } from './publication.ts';
 import { type ModelOrigin, originName } from './reference.ts';
 
 type Repository = Extract<ModelOrigin, { kind: 'repository' }>;

@@ -1,8 +1,9 @@
 /** The files of a model, wherever it is. */
 import { isReckonError, ReckonError } from '../../errors.ts';
+import type { Connection } from '../http/connection.ts';
 import { listFolder } from './folder.ts';
 import { listRepository } from './hub.ts';
-import { type Connection, folderUrl, type Publication } from './publication.ts';
+import { folderUrl, type Publication } from './publication.ts';
 import { type ModelOrigin, originName } from './reference.ts';
 import { selectFiles } from './select.ts';
 

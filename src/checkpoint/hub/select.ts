@@ -26,21 +26,28 @@ function kind(path: string): 'text' | 'safetensors' | 'mlc' | 'gguf' | null {
   return /\.gguf$/i.test(path) ? 'gguf' : null;
 }
 
-/** The GGUF file meant by a path or a part of a name ("Q4_K_M"). @throws ReckonError `bad-option` unless it is just one. */
-function chooseGguf(files: readonly PublishedFile[], wanted: string | null, name: string): PublishedFile {
+/** Of a model split over several files, what its parts have in common. */
+function wholeName(path: string): string {
+  return path.replace(/-\d{5}-of-\d{5}(?=\.gguf$)/i, '');
+}
+
+/**
+ * The GGUF files of the model meant by a path or a part of a name ("Q4_K_M"): one, or the parts of one.
+ * @throws ReckonError `bad-option` unless it is just one model.
+ */
+function chooseGguf(files: readonly PublishedFile[], wanted: string | null, name: string): PublishedFile[] {
   const part = wanted?.toLowerCase() ?? '';
   const exact = files.filter(({ path }) => path === wanted);
   const found = exact.length > 0 ? exact : files.filter(({ path }) => path.toLowerCase().includes(part));
-  const [first] = found;
-  if (first && found.length === 1) return first;
-  const shown = (first ? found : files).map(({ path }) => path);
+  const models = [...new Set((found.length > 0 ? found : files).map(({ path }) => wholeName(path)))];
+  if (found.length > 0 && models.length === 1) return files.filter(({ path }) => wholeName(path) === models[0]);
   const what =
     wanted === null
-      ? `${name} holds ${files.length} GGUF files, each a whole model`
-      : `${name} has ${first ? `${found.length} GGUF files` : 'no GGUF file'} by ${JSON.stringify(wanted)}`;
+      ? `${name} holds ${models.length} models as GGUF`
+      : `${name} has ${found.length > 0 ? `${models.length} models` : 'no GGUF file'} by ${JSON.stringify(wanted)}`;
   throw new ReckonError('bad-option', `${what}.`, {
-    hint: `Name one behind a colon, such as "${name.split(':')[0]}:${shown[0] ?? 'model.gguf'}". There are: ${shown.join(', ')}.`,
-    details: { files: shown },
+    hint: `Name one behind a colon, such as "${name.split(':')[0]}:${models[0] ?? 'model.gguf'}". There are: ${models.join(', ')}.`,
+    details: { files: models },
   });
 }
 
@@ -58,13 +65,13 @@ export function selectFiles(all: readonly PublishedFile[], wanted: string | null
   const safetensors = single.length > 0 ? single : of('safetensors');
   const weights =
     wanted !== null
-      ? [chooseGguf(gguf, wanted, name)]
+      ? chooseGguf(gguf, wanted, name)
       : mlc.some(({ path }) => MLC_SHARD.test(path))
         ? mlc
         : safetensors.length > 0
           ? safetensors
           : gguf.length > 0
-            ? [chooseGguf(gguf, null, name)]
+            ? chooseGguf(gguf, null, name)
             : [];
   if (weights.length === 0) {
     const others = all.map(({ path }) => path).filter((path) => /\.(bin|pt|pth|onnx|npz|msgpack|h5)$/i.test(path));

@@ -99,11 +99,12 @@ export class ModelStore {
    * @returns paths of files that are not as they should be; they are fetched again by the next download.
    */
   async verify(
-    model: ModelName,
+    model: ModelName | StoredModel,
     options: { signal?: AbortSignal; onProgress?: (progress: { loaded: number; total: number }) => void } = {},
   ): Promise<string[]> {
-    const found = await this.find(model);
-    if (!found) throw storageError(`${originName(modelOrigin(model))} is not on this device`, 'Download it first.');
+    const origin = modelOrigin(typeof model === 'object' && 'key' in model ? model.origin : model);
+    const found = await this.find(origin);
+    if (!found) throw storageError(`${originName(origin)} is not on this device`, 'Download it first.');
     const total = found.files.reduce((sum, { bytes }) => sum + bytes, 0);
     const damaged: string[] = [];
     let loaded = 0;

@@ -9,6 +9,55 @@ import type { StoredModel } from './types.ts';
 const READ_BYTES = 1 << 20;
 
 /**
+ * A stream whose bytes `fill` puts where they are wanted: into the buffer of a reader that brings one ("byob"), or into new
+ * ones, as in browsers without byte streams.
+ * @param close called once, when the stream has ended, failed or been left.
+ */
+function filledStream(
+  fill: (target: Uint8Array) => Promise<{ length: number; last: boolean }>,
+  close: () => Promise<void>,
+): ReadableStream<Uint8Array> {
+  async function step(target: Uint8Array): Promise<{ length: number; last: boolean }> {
+    try {
+      const filled = await fill(target);
+      if (filled.last) await close();
+      return filled;
+    } catch (error) {
+      await close().catch(() => {});
+      throw error;
+    }
+  }
+  try {
+    return new ReadableStream({
+      type: 'bytes',
+      autoAllocateChunkSize: READ_BYTES,
+      async pull(controller) {
+        // With an automatic size there is always a view to fill.
+        const request = controller.byobRequest!;
+        const { buffer, byteOffset, byteLength } = request.view!;
+        const { length, last } = await step(new Uint8Array(buffer, byteOffset, byteLength));
+        request.respond(length);
+        if (last) controller.close();
+      },
+      cancel: close,
+    });
+  } catch {
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const bytes = new Uint8Array(READ_BYTES);
+          const { length, last } = await step(bytes);
+          controller.enqueue(bytes.subarray(0, length));
+          if (last) controller.close();
+        },
+        cancel: close,
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+/**
  * Reads a complete model from the disk. Its streams are byte streams: a reader with a buffer of its own ("byob") gets every
  * byte in that, and memory stays as it is however large the model.
  * @throws ReckonError `storage` from its methods, when the model was deleted meanwhile, or the disk fails.
@@ -31,8 +80,8 @@ export function storedSource(disk: Disk, model: StoredModel): CheckpointSource {
   return {
     name: model.name,
     ...(model.revision === null ? {} : { revision: model.revision }),
-    has: async (path) => sizes.has(checkPath(path)),
     list: async () => [...sizes.keys()],
+    has: async (path) => sizes.has(checkPath(path)),
     async size(path) {
       const size = sizes.get(checkPath(path));
       if (size === undefined) throw missingFileError(model.name, path);
@@ -60,29 +109,13 @@ export function storedSource(disk: Disk, model: StoredModel): CheckpointSource {
         await reader.close();
         return emptyStream();
       }
-      return new ReadableStream({
-        type: 'bytes',
-        autoAllocateChunkSize: READ_BYTES,
-        async pull(controller) {
-          // With an automatic size there is always a view to fill.
-          const request = controller.byobRequest!;
-          const view = request.view!;
-          const room = new Uint8Array(view.buffer, view.byteOffset, Math.min(view.byteLength, end - position));
-          try {
-            const length = await reader.read(room, position);
-            position += length;
-            if (length === 0) throw new ReckonError('storage', `${JSON.stringify(path)} ended early.`);
-            request.respond(length);
-            if (position < end) return;
-            await reader.close();
-            controller.close();
-          } catch (error) {
-            await reader.close().catch(() => {});
-            controller.error(error);
-          }
-        },
-        cancel: () => reader.close(),
-      });
+      const fill = async (target: Uint8Array) => {
+        const length = await reader.read(target.subarray(0, end - position), position);
+        if (length === 0) throw new ReckonError('storage', `${JSON.stringify(path)} ended early.`);
+        position += length;
+        return { length, last: position >= end };
+      };
+      return filledStream(fill, () => reader.close());
     },
   };
 }
