@@ -76,6 +76,20 @@ export class Simulation {
     this.lanes.splice(this.lanes.indexOf(lane), 1);
   }
 
+  /** Takes a lane's KV away, as when it is preempted or saved; its text comes back. */
+  drop(lane: SimulatedLane): number[] {
+    this.dispose(lane);
+    return lane.tokens;
+  }
+
+  /** A lane with this text again: from what is cached of it, the rest computed anew. Null, and nothing left, without room. */
+  restore(tokens: readonly number[]): SimulatedLane | null {
+    const lane = this.match(tokens);
+    if (this.append(lane, tokens.slice(lane.tokens.length))) return lane;
+    this.dispose(lane);
+    return null;
+  }
+
   /** Keeps a lane's full pages. */
   insert(lane: SimulatedLane): void {
     const { pageSize } = this.pool;
