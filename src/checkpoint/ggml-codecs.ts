@@ -18,11 +18,19 @@ import type { Codec } from './stored.ts';
 
 type Neutral = Pick<QuantizedEncoding, 'bits' | 'group' | 'affine' | 'zero' | 'scale'>;
 
-/** Where a block writes: codes of its elements one a byte, and values for its groups. */
+/** Where a block writes. */
 interface BlockOutput {
   readonly codes: Uint8Array;
   readonly scales: Uint16Array | Float32Array;
   readonly biases: Uint16Array | Float32Array;
+  /** The byte of codes, and the group, at which the block begins. */
+  code: number;
+  group: number;
+}
+
+interface Source {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
 }
 
 interface BlockFormat extends Neutral {
@@ -30,47 +38,46 @@ interface BlockFormat extends Neutral {
   readonly elements: 32 | 256;
   readonly bytes: number;
   /** Reads the block that begins at byte `at`. */
-  read(block: DataView, at: number, out: BlockOutput): void;
+  read(source: Source, at: number, out: BlockOutput): void;
 }
 
-/** Codes of a block of 32: halves of 16 bytes from `at`, with a fifth bit from `high`. */
-function halves(block: DataView, at: number, codes: Uint8Array, high = 0): void {
+/** Puts the low halves of `count` pairs of bytes side by side. */
+function lowHalves({ bytes }: Source, from: number, codes: Uint8Array, to: number, count: number): void {
+  for (let i = 0; i < count; i++) codes[to + i] = (bytes[from + 2 * i]! & 15) | ((bytes[from + 2 * i + 1]! & 15) << 4);
+}
+
+/** The same of the high halves. */
+function highHalves({ bytes }: Source, from: number, codes: Uint8Array, to: number, count: number): void {
+  for (let i = 0; i < count; i++) codes[to + i] = (bytes[from + 2 * i]! >> 4) | (bytes[from + 2 * i + 1]! & 0xf0);
+}
+
+/** Codes of a block of 32, one a byte: halves of 16 bytes from `at`, a fifth bit from `high`, and `shift` added. */
+function fiveBits({ bytes }: Source, at: number, high: number, out: BlockOutput, shift: number): void {
+  const { codes, code } = out;
   for (let i = 0; i < 16; i++) {
-    const byte = block.getUint8(at + i);
-    codes[i] = (byte & 15) | (((high >>> i) & 1) << 4);
-    codes[i + 16] = (byte >> 4) | (((high >>> (i + 16)) & 1) << 4);
+    const byte = bytes[at + i]!;
+    codes[code + i] = (byte & 15) + (((high >>> i) & 1) << 4) + shift;
+    codes[code + i + 16] = (byte >> 4) + (((high >>> (i + 16)) & 1) << 4) + shift;
   }
 }
 
-const shift = (codes: Uint8Array, by: number) => {
-  for (let i = 0; i < codes.length; i++) codes[i]! += by;
-};
-
-/** Scale and minimum of group `j` of 8 among the 12 packed bytes of the K formats. */
-function packedScale(block: DataView, at: number, j: number): [scale: number, minimum: number] {
-  const byte = (i: number) => block.getUint8(at + i);
-  if (j < 4) return [byte(j) & 63, byte(j + 4) & 63];
-  return [(byte(j + 4) & 15) | ((byte(j - 4) >> 6) << 4), (byte(j + 4) >> 4) | ((byte(j) >> 6) << 4)];
-}
-
-/** Q4_K, and with fifth bits Q5_K: groups in pairs, of which 32 bytes hold one in the low halves, the other in the high. */
-function kBlock(block: DataView, at: number, { codes, scales, biases }: BlockOutput, fifth: boolean): void {
-  const d = f16ToNumber(block.getUint16(at, true));
-  const m = f16ToNumber(block.getUint16(at + 2, true));
-  const low = at + (fifth ? 48 : 16);
-  for (let group = 0; group < 8; group++) {
-    const [scale, minimum] = packedScale(block, at + 4, group);
-    scales[group] = d * scale;
-    biases[group] = -m * minimum;
-    for (let i = 0; i < 32; i++) {
-      const half = (block.getUint8(low + (group >> 1) * 32 + i) >> (4 * (group & 1))) & 15;
-      codes[group * 32 + i] = half | (fifth ? ((block.getUint8(at + 16 + i) >> group) & 1) << 4 : 0);
-    }
+/** Scale and minimum of each of 8 groups, from the 12 packed bytes of the K formats. */
+function packedScales({ bytes, view }: Source, at: number, { scales, biases, group }: BlockOutput): void {
+  const d = f16ToNumber(view.getUint16(at, true));
+  const m = f16ToNumber(view.getUint16(at + 2, true));
+  for (let j = 0; j < 8; j++) {
+    const [before, here, behind] = [bytes[at + j]!, bytes[at + 4 + j]!, bytes[at + 8 + j]!];
+    const scale = j < 4 ? here & 63 : (behind & 15) | ((before >> 6) << 4);
+    const minimum = j < 4 ? behind & 63 : (behind >> 4) | ((here >> 6) << 4);
+    scales[group + j] = d * scale;
+    biases[group + j] = -m * minimum;
   }
 }
 
 const HALF_SCALE = { scale: 'f16', group: 32, elements: 32 } as const;
 const SIGNED = { bits: 8, affine: false, zero: 128 } as const;
+/** From codes of 6 bits around 32 to such of 8 around 128. */
+const Q6_SHIFT = 128 - 32;
 const AFFINE = { affine: true, zero: 0 } as const;
 
 const FORMATS = {
@@ -80,9 +87,10 @@ const FORMATS = {
     affine: false,
     zero: 8,
     bytes: 18,
-    read(block, at, out) {
-      out.scales[0] = block.getUint16(at, true);
-      halves(block, at + 2, out.codes);
+    read(source, at, { codes, scales, code, group }) {
+      scales[group] = source.view.getUint16(at, true);
+      lowHalves(source, at + 2, codes, code, 8);
+      highHalves(source, at + 2, codes, code + 8, 8);
     },
   },
   Q4_1: {
@@ -90,20 +98,20 @@ const FORMATS = {
     ...AFFINE,
     bits: 4,
     bytes: 20,
-    read(block, at, out) {
-      out.scales[0] = block.getUint16(at, true);
-      out.biases[0] = block.getUint16(at + 2, true);
-      halves(block, at + 4, out.codes);
+    read(source, at, { codes, scales, biases, code, group }) {
+      scales[group] = source.view.getUint16(at, true);
+      biases[group] = source.view.getUint16(at + 2, true);
+      lowHalves(source, at + 4, codes, code, 8);
+      highHalves(source, at + 4, codes, code + 8, 8);
     },
   },
   Q5_0: {
     ...HALF_SCALE,
     ...SIGNED,
     bytes: 22,
-    read(block, at, out) {
-      out.scales[0] = block.getUint16(at, true);
-      halves(block, at + 6, out.codes, block.getUint32(at + 2, true));
-      shift(out.codes, 128 - 16);
+    read(source, at, out) {
+      out.scales[out.group] = source.view.getUint16(at, true);
+      fiveBits(source, at + 6, source.view.getUint32(at + 2, true), out, 128 - 16);
     },
   },
   Q5_1: {
@@ -111,19 +119,19 @@ const FORMATS = {
     ...AFFINE,
     bits: 8,
     bytes: 24,
-    read(block, at, out) {
-      out.scales[0] = block.getUint16(at, true);
-      out.biases[0] = block.getUint16(at + 2, true);
-      halves(block, at + 8, out.codes, block.getUint32(at + 4, true));
+    read(source, at, out) {
+      out.scales[out.group] = source.view.getUint16(at, true);
+      out.biases[out.group] = source.view.getUint16(at + 2, true);
+      fiveBits(source, at + 8, source.view.getUint32(at + 4, true), out, 0);
     },
   },
   Q8_0: {
     ...HALF_SCALE,
     ...SIGNED,
     bytes: 34,
-    read(block, at, out) {
-      out.scales[0] = block.getUint16(at, true);
-      for (let i = 0; i < 32; i++) out.codes[i] = block.getUint8(at + 2 + i) ^ 128;
+    read({ bytes, view }, at, { codes, scales, code, group }) {
+      scales[group] = view.getUint16(at, true);
+      for (let i = 0; i < 32; i++) codes[code + i] = bytes[at + 2 + i]! ^ 128;
     },
   },
   Q4_K: {
@@ -133,7 +141,14 @@ const FORMATS = {
     scale: 'f32',
     elements: 256,
     bytes: 144,
-    read: (block, at, out) => kBlock(block, at, out, false),
+    // Groups in pairs: 32 bytes hold one in the low halves, the other in the high.
+    read(source, at, out) {
+      packedScales(source, at, out);
+      for (let pair = 0; pair < 4; pair++) {
+        lowHalves(source, at + 16 + pair * 32, out.codes, out.code + pair * 32, 16);
+        highHalves(source, at + 16 + pair * 32, out.codes, out.code + pair * 32 + 16, 16);
+      }
+    },
   },
   Q5_K: {
     ...AFFINE,
@@ -142,7 +157,18 @@ const FORMATS = {
     scale: 'f32',
     elements: 256,
     bytes: 176,
-    read: (block, at, out) => kBlock(block, at, out, true),
+    read(source, at, out) {
+      packedScales(source, at, out);
+      const { bytes } = source;
+      for (let pair = 0; pair < 4; pair++) {
+        for (let i = 0; i < 32; i++) {
+          const low = bytes[at + 48 + pair * 32 + i]!;
+          const fifth = bytes[at + 16 + i]! >> (2 * pair);
+          out.codes[out.code + pair * 64 + i] = (low & 15) | ((fifth & 1) << 4);
+          out.codes[out.code + pair * 64 + 32 + i] = (low >> 4) | ((fifth & 2) << 3);
+        }
+      }
+    },
   },
   Q6_K: {
     ...SIGNED,
@@ -150,15 +176,19 @@ const FORMATS = {
     scale: 'f32',
     elements: 256,
     bytes: 210,
-    read(block, at, { codes, scales }) {
-      const d = f16ToNumber(block.getUint16(at + 208, true));
-      for (let group = 0; group < 16; group++) scales[group] = d * block.getInt8(at + 192 + group);
-      // Each half of the block: four runs of 32 that share 64 bytes of low halves and 32 bytes of upper pairs.
-      for (let i = 0; i < 256; i++) {
-        const [half, run, place] = [i >> 7, (i >> 5) & 3, i & 31];
-        const low = block.getUint8(at + half * 64 + (run & 1) * 32 + place) >> (4 * (run >> 1));
-        const high = block.getUint8(at + 128 + half * 32 + place) >> (2 * run);
-        codes[i] = ((low & 15) | ((high & 3) << 4)) + 128 - 32;
+    // Each half of the block: four runs of 32 that share 64 bytes of low halves and 32 bytes of upper pairs.
+    read({ bytes, view }, at, { codes, scales, code, group }) {
+      const d = f16ToNumber(view.getUint16(at + 208, true));
+      for (let i = 0; i < 16; i++) scales[group + i] = d * view.getInt8(at + 192 + i);
+      for (let half = 0; half < 2; half++) {
+        const [low, high, to] = [at + half * 64, at + 128 + half * 32, code + half * 128];
+        for (let i = 0; i < 32; i++) {
+          const [first, second, upper] = [bytes[low + i]!, bytes[low + 32 + i]!, bytes[high + i]!];
+          codes[to + i] = ((first & 15) | ((upper & 3) << 4)) + Q6_SHIFT;
+          codes[to + 32 + i] = ((second & 15) | ((upper & 12) << 2)) + Q6_SHIFT;
+          codes[to + 64 + i] = ((first >> 4) | (upper & 48)) + Q6_SHIFT;
+          codes[to + 96 + i] = ((second >> 4) | ((upper & 192) >> 2)) + Q6_SHIFT;
+        }
       }
     },
   },
@@ -183,22 +213,16 @@ export function ggmlCodec(name: GgmlFormat): Codec {
   return {
     encoding: { kind: 'quantized', bits, group, affine, zero, scale },
     rowBytes: (columns) => [(columns / elements) * bytes],
-    decode([source], rows, columns) {
+    decode([part], rows, columns) {
       const blocks = (rows * columns) / elements;
-      const view = new DataView(source!.buffer);
+      const source = { bytes: part!, view: new DataView(part!.buffer) };
       const make = () => (scale === 'f16' ? new Uint16Array(blocks * groups) : new Float32Array(blocks * groups));
-      const [scales, biases] = [make(), make()];
-      const codes = new Uint8Array((rows * columns * bits) / 8);
-      const own = new Uint8Array(elements);
+      const [scales, biases, codes] = [make(), make(), new Uint8Array((rows * columns * bits) / 8)];
+      const out = { codes, scales, biases, code: 0, group: 0 };
       for (let i = 0; i < blocks; i++) {
-        const out = {
-          codes: own,
-          scales: scales.subarray(i * groups, (i + 1) * groups),
-          biases: biases.subarray(i * groups, (i + 1) * groups),
-        };
-        format.read(view, i * bytes, out);
-        if (bits === 8) codes.set(own, i * elements);
-        else for (let j = 0; j < elements; j += 2) codes[(i * elements + j) >> 1] = own[j]! | (own[j + 1]! << 4);
+        out.code = (i * elements * bits) / 8;
+        out.group = i * groups;
+        format.read(source, i * bytes, out);
       }
       return { codes, scales, biases: affine ? biases : null };
     },

@@ -16,6 +16,12 @@ const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const modern = (digits: string) =>
   `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|${digits}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`;
 
+/** GPT-4o's, which Phi-4-mini has: words end where capitals begin, and contractions stay with them. */
+const [UPPER, LOWER] = ['[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]', '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]'];
+const CASED =
+  `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+${CONTRACTIONS}?|[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*${CONTRACTIONS}?` +
+  '|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+
 interface Splitting {
   /** Null: GPT-2's own, which is the byte-level step's. */
   readonly pattern: string | null;
@@ -32,6 +38,8 @@ const SPLITTINGS: Readonly<Record<string, Splitting>> = {
   default: { pattern: null },
   smollm: { pattern: null, digits: true },
   'llama-bpe': { pattern: modern('\\p{N}{1,3}'), ignoreMerges: true },
+  dbrx: { pattern: modern('\\p{N}{1,3}') },
+  'gpt-4o': { pattern: CASED },
   qwen2: { pattern: modern('\\p{N}'), normalizer: 'NFC' },
   'deepseek-r1-qwen': { pattern: modern('\\p{N}'), normalizer: 'NFC' },
 };

@@ -118,6 +118,10 @@ function magnitude(factor: number, scale = 1): number {
   return factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1;
 }
 
+/**
+ * The factor is taken as it is written, as vLLM, llama.cpp and the models' own guides mean it; transformers before 5 took
+ * max_position_embeddings / original_max_position_embeddings instead.
+ */
 function yarn(own: Fields, { maxPositions }: RopeContext): RopeScaling {
   const factor = own.number('factor', FACTOR);
   const optional = (name: string, rule: { min: number; max: number }) =>

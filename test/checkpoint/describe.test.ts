@@ -60,7 +60,11 @@ describe('describeCheckpoint', () => {
     const described = async (files: Record<string, string>) => {
       const read: string[] = [];
       const source = sourceOf({ files: { ...made.files, ...files } });
-      const spied = { ...source, text: (path: string) => (read.push(path), source.text(path)) };
+      const text = (path: string) => {
+        read.push(path);
+        return source.text(path);
+      };
+      const spied = { ...source, text };
       const { generation } = await describeCheckpoint(spied);
       return { ...generation, whole: read.includes('tokenizer.json') };
     };
