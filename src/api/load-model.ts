@@ -196,7 +196,7 @@ function assemble(
   weights: Weights,
   calibration: DeviceCalibration | undefined,
 ): LoadedModel {
-  const dialect = detectDialect(chat, tokenizer);
+  const dialect = detectDialect(chat, tokenizer, settings.thinkingMarkers);
   const precision = { weights: precisionOf(weights), kv: settings.precision.kv };
   const engine = new GpuEngine({
     gpu,

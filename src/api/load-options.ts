@@ -6,6 +6,7 @@ import type { LoadOptions } from './types.ts';
 export interface ResolvedLoadOptions {
   readonly precision: Precisions;
   readonly quantize: '4bit' | '8bit' | null;
+  readonly thinkingMarkers: readonly [open: string, close: string] | undefined;
   readonly maxLanes: number;
   /** Undefined: as long as the model allows, up to `DEFAULT_CONTEXT`. */
   readonly maxContext: number | undefined;
@@ -31,6 +32,16 @@ function precisionOf<P extends KvPrecision>(name: string, value: unknown, known:
   });
 }
 
+function markersOf(value: unknown): readonly [open: string, close: string] | undefined {
+  if (value === undefined) return undefined;
+  const ok = Array.isArray(value) && value.length === 2 && value.every((one) => typeof one === 'string' && one !== '');
+  if (ok) return value as unknown as readonly [string, string];
+  throw new ReckonError('bad-option', `thinkingMarkers is ${JSON.stringify(value)?.slice(0, 80)}.`, {
+    hint: 'It must be two texts: what begins the thinking, and what ends it.',
+    details: { name: 'thinkingMarkers' },
+  });
+}
+
 /** @throws ReckonError `bad-option` naming the setting, its value and its range. */
 export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
   const { precision, quantize, maxLanes, maxContext, kvBytes } = options;
@@ -41,6 +52,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     });
   }
   return {
+    thinkingMarkers: markersOf(options.thinkingMarkers),
     precision: {
       weights: precisionOf('weights', precision?.weights, WEIGHT_PRECISIONS),
       kv: precisionOf('kv', precision?.kv, KV_PRECISIONS),

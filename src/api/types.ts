@@ -55,6 +55,11 @@ export interface LoadOptions {
    * q4f16_1) or 8. Weights that are quantised already stay as they are.
    */
   quantize?: '4bit' | '8bit' | null;
+  /**
+   * What the model writes around its thinking, such as `['<think>', '</think>']`. Default: found in its chat template and
+   * tokenizer, among the markers in use.
+   */
+  thinkingMarkers?: readonly [open: string, close: string];
   /** Longest lane in tokens, at most the model's own context. Default: that, up to 32,768, and what the KV holds. */
   maxContext?: number;
   /** Most lanes in one step, at most 256; more of them take turns. Default 64. */

@@ -51,13 +51,20 @@ export function promptOpensThinking(prompt: string, dialect: Pick<ThinkingDialec
 /**
  * Finds a model's dialect: by the markers that its template writes or its tokenizer has as tokens of their own, and by
  * rendering a short conversation. A model with neither does not think.
+ * @param markers What the model writes around its thinking, where somebody knows; then nothing is looked for.
  */
-export function detectDialect(chat: ChatTemplate, tokenizer: Pick<Tokenizer, 'added'>): ThinkingDialect {
+export function detectDialect(
+  chat: ChatTemplate,
+  tokenizer: Pick<Tokenizer, 'added'>,
+  markers?: readonly [open: string, close: string],
+): ThinkingDialect {
   const source = chat.source ?? '';
-  const found = MARKERS.find(
-    ([open, close]) =>
-      source.includes(open) || source.includes(close) || (tokenizer.added.has(open) && tokenizer.added.has(close)),
-  );
+  const found =
+    markers ??
+    MARKERS.find(
+      ([open, close]) =>
+        source.includes(open) || source.includes(close) || (tokenizer.added.has(open) && tokenizer.added.has(close)),
+    );
   if (!found) return SILENT;
   const [open, marker] = found;
   // Templates spell new lines as such or as escapes in Jinja strings; two behind the marker are Qwen's and DeepSeek's habit.

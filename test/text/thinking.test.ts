@@ -9,6 +9,7 @@ import {
   type ThinkingDialect,
   ThinkingParser,
 } from '../../src/text/index.ts';
+import { learnBpe } from '../support/bpe.ts';
 import { memorySource, protoSource } from '../support/checkpoint.ts';
 
 const opened: ThinkingDialect = {
@@ -109,6 +110,17 @@ describe('detectDialect', () => {
     expect((await dialectOf(undefined)).thinks).toBe(false);
     expect(await dialectOf('{{ messages[0].content }}[THINK]')).toMatchObject({ opened: true, marker: '[/THINK]' });
     expect(await dialectOf("{{ raise_exception('no') }}<think>")).toMatchObject({ thinks: true, opened: false });
+  });
+
+  it('takes markers that somebody knows, whatever is found', async () => {
+    const source = memorySource({
+      'tokenizer.json': learnBpe().tokenizerJson,
+      'tokenizer_config.json': JSON.stringify({ chat_template: "{{ messages[0].content }}{{ '<reason>' }}" }),
+    });
+    const [chat, tokenizer] = await Promise.all([loadChatTemplate(source), loadTokenizer(source)]);
+    const dialect = detectDialect(chat, tokenizer, ['<reason>', '</reason>']);
+    expect(dialect).toMatchObject({ thinks: true, opened: true, open: '<reason>', marker: '</reason>' });
+    expect(parseThinking('why</reason>so', dialect)).toEqual({ thinking: 'why', answer: 'so', closed: true });
   });
 
   it('sees in a prompt whether thinking is open', () => {
