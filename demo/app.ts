@@ -6,8 +6,9 @@ import type { Budget } from '../src/strategies/budget.ts';
 import { announcements } from './announce.ts';
 import { LightElement } from './elements/light-element.ts';
 import { follow } from './follow.ts';
+import type { ModelChoice } from './models/choice.ts';
 import type { Question } from './puzzles.ts';
-import { type ModelState, Session } from './session.ts';
+import { type ChoiceOptions, type ModelState, Session } from './session.ts';
 import { budgetOf, requestFor, type Settings } from './settings.ts';
 import { IDLE, isActive, type RunAction, type RunView, reduceRun } from './state.ts';
 import { chooseTheme, currentTheme, followTheme, type Theme } from './theme.ts';
@@ -18,9 +19,6 @@ import './elements/lane-grid.ts';
 import './elements/notice.ts';
 import './elements/page-header.ts';
 import './elements/prompt-form.ts';
-
-/** Relative to the page, so that it may be served from any folder. */
-const MODEL = 'models/proto/';
 
 @customElement('rk-app')
 export class App extends LightElement {
@@ -33,7 +31,10 @@ export class App extends LightElement {
   @state() private theme: Theme = 'light';
   @state() private spoken = '';
 
-  readonly #session = new Session(new URL(MODEL, document.baseURI), (model) => this.#modelChanged(model));
+  /** The dialog in which models are chosen; its program comes when it is first opened. */
+  @state() private choosing = false;
+
+  readonly #session = new Session((model) => this.#modelChanged(model));
   #stop: AbortController | null = null;
 
   override connectedCallback(): void {
@@ -110,6 +111,17 @@ export class App extends LightElement {
     this.theme = currentTheme();
   }
 
+  async #choose(): Promise<void> {
+    await import('./elements/models/panel.ts');
+    this.choosing = true;
+  }
+
+  #load(choice: ModelChoice, options: ChoiceOptions): void {
+    if (isActive(this.run)) this.#stopRun();
+    this.runTrouble = null;
+    void this.#session.choose(choice, options);
+  }
+
   #trouble(): Trouble | null {
     return this.model.phase === 'failed' || this.model.phase === 'lost' ? this.model.trouble : this.runTrouble;
   }
@@ -119,7 +131,24 @@ export class App extends LightElement {
     const { model, run, budget, theme } = this;
     const info = model.phase === 'ready' || model.phase === 'lost' ? model.info : null;
     return html`
-      <rk-header .model=${model} .theme=${theme} .onTheme=${() => this.#toggleTheme()}></rk-header>
+      <rk-header
+        .model=${model}
+        .theme=${theme}
+        .onTheme=${() => this.#toggleTheme()}
+        .onModels=${() => void this.#choose()}
+      ></rk-header>
+      ${
+        this.choosing
+          ? html`<rk-models-panel
+              .info=${info}
+              .current=${this.#session.name}
+              .onLoad=${(choice: ModelChoice, options: ChoiceOptions) => this.#load(choice, options)}
+              .onClose=${() => {
+                this.choosing = false;
+              }}
+            ></rk-models-panel>`
+          : nothing
+      }
       <main>
         ${trouble ? html`<rk-notice .trouble=${trouble} .onReload=${() => void this.#session.load()}></rk-notice>` : nothing}
         <rk-prompt-form

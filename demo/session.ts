@@ -1,7 +1,8 @@
 /** The engine's life as a page sees it: one worker, one model, loaded, ready, lost, loaded again. */
-import type { LoadProgress, Model, ModelInfo } from '../src/api/types.ts';
+import type { LoadOptions, LoadProgress, Model, ModelInfo, ModelSource } from '../src/api/types.ts';
 import { isReckonError } from '../src/errors.ts';
 import { connectWorker } from '../src/worker/client.ts';
+import { choiceName, DEFAULT_CHOICE, type ModelChoice, referenceOf } from './models/choice.ts';
 import { explain, missingWebGpu, type Trouble } from './trouble.ts';
 
 export type ModelState =
@@ -17,24 +18,39 @@ interface Loaded {
   readonly died: Promise<never>;
 }
 
+/** How a choice is to be loaded, beyond what is the same for all. */
+export type ChoiceOptions = Pick<LoadOptions, 'precision' | 'quantize' | 'kvBytes' | 'maxLanes'>;
+
 export class Session {
   readonly #changed: (state: ModelState) => void;
-  readonly #source: URL;
+  #choice: ModelChoice = DEFAULT_CHOICE;
+  #options: ChoiceOptions = {};
   #state: ModelState = { phase: 'loading', progress: null };
   #worker: Worker | null = null;
   #loaded: Loaded | null = null;
 
   /** @param changed called with each new state. */
-  constructor(source: URL, changed: (state: ModelState) => void) {
-    this.#source = source;
+  constructor(changed: (state: ModelState) => void) {
     this.#changed = changed;
+  }
+
+  /** Name of what is loaded or being loaded. */
+  get name(): string {
+    return choiceName(this.#choice);
+  }
+
+  /** Another model instead of the one there is. */
+  async choose(choice: ModelChoice, options: ChoiceOptions = {}): Promise<void> {
+    this.#choice = choice;
+    this.#options = options;
+    await this.load();
   }
 
   get loaded(): Loaded | null {
     return this.#loaded;
   }
 
-  /** Starts a fresh worker and loads the model into it. Never rejects: what went wrong is the state. */
+  /** Starts a fresh worker and loads the chosen model into it. Never rejects: what went wrong is the state. */
   async load(): Promise<void> {
     this.dispose();
     const missing = missingWebGpu({
@@ -57,7 +73,12 @@ export class Session {
         if (this.#worker === worker && !this.#loaded) this.#set({ phase: 'loading', progress });
       };
       const model = await Promise.race([
-        connectWorker(worker).loadModel(this.#source, { onProgress, calibrate: true }),
+        connectWorker(worker).loadModel(sourceOf(this.#choice), {
+          onProgress,
+          calibrate: true,
+          ...this.#options,
+          ...(this.#choice.kind === 'web-llm' ? { backend: 'web-llm' } : {}),
+        }),
         died,
       ]);
       if (this.#worker !== worker) return;
@@ -93,5 +114,19 @@ export class Session {
   #set(state: ModelState): void {
     this.#state = state;
     this.#changed(state);
+  }
+}
+
+/** What the engine is given for a choice. */
+function sourceOf(choice: ModelChoice): ModelSource {
+  switch (choice.kind) {
+    case 'embedded':
+      return new URL(choice.path, document.baseURI);
+    case 'files':
+      return choice.files;
+    case 'remote':
+      return referenceOf(choice.origin);
+    case 'web-llm':
+      return choice.id;
   }
 }

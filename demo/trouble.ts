@@ -44,6 +44,7 @@ const WHAT: Partial<Record<ReckonErrorCode, string>> = {
   'access-denied': 'The model is not open to everyone.',
   'corrupt-download': 'What arrived is not what its publisher says it is.',
   storage: 'The model could not be kept on this device.',
+  unsupported: 'This model runs in an engine that cannot do that.',
   'over-capacity': 'The run does not fit.',
   'limit-exceeded': 'The run is larger than this graphics processor allows.',
   'bad-option': 'A setting is out of range.',
@@ -57,9 +58,18 @@ const REMEDY: Partial<Record<ReckonErrorCode, string>> = {
   'device-lost': 'Load the model again. Everything shown so far stays on the page.',
   'gpu-out-of-memory':
     'Use fewer lanes or a shorter thinking limit, close other pages that use graphics, and load again.',
-  network: 'Check that the page is still being served, then load again.',
+  'access-denied': 'Accept its licence on its page, then give an access token below the field for its name.',
   'over-capacity': 'Use fewer lanes or a shorter thinking limit.',
 };
+
+const SERVED = 'Check that the page is still being served, then load again.';
+
+/** Whether an address is one of the page's own; what is not told is. */
+function isOwn(url: unknown): boolean {
+  const { location } = globalThis;
+  if (typeof url !== 'string' || !location || !URL.canParse(url)) return true;
+  return new URL(url).origin === location.origin;
+}
 
 /** After these the engine cannot be used any more. */
 const FATAL = new Set<ReckonErrorCode>(['device-lost', 'gpu-out-of-memory', 'gpu-validation', 'internal']);
@@ -77,6 +87,8 @@ export function explain(error: unknown, during: 'load' | 'run'): Trouble {
   const reload = during === 'load' ? error.code !== 'no-webgpu' : FATAL.has(error.code);
   const hint = error.hint;
   const why = hint && error.message.endsWith(hint) ? error.message.slice(0, -hint.length).trim() : error.message;
-  const todo = REMEDY[error.code] ?? hint ?? (reload ? 'Load the model again.' : 'Change the settings and run again.');
+  const served = error.code === 'network' && isOwn(error.details.url) ? SERVED : undefined;
+  const todo =
+    served ?? REMEDY[error.code] ?? hint ?? (reload ? 'Load the model again.' : 'Change the settings and run again.');
   return { what: WHAT[error.code] ?? fallback, why, todo, reload };
 }

@@ -59,6 +59,7 @@ export class PageHeader extends LightElement {
   @property({ attribute: false }) model: ModelState = { phase: 'loading', progress: null };
   @property({ attribute: false }) theme: Theme = 'light';
   @property({ attribute: false }) onTheme: () => void = () => {};
+  @property({ attribute: false }) onModels: () => void = () => {};
 
   #status() {
     const { model } = this;
@@ -82,7 +83,12 @@ export class PageHeader extends LightElement {
           <h1>Reckon</h1>
           <p>Many chains of thought on your own GPU, and what each one costs. <a href="lab/">To the lab</a></p>
         </div>
-        <div class="model" data-phase=${this.model.phase}>${this.#status()}</div>
+        <div class="model" data-phase=${this.model.phase}>
+          ${this.#status()}
+          <button type="button" class="button small" data-action="models" aria-haspopup="dialog" @click=${this.onModels}>
+            Models…
+          </button>
+        </div>
         <button type="button" class="button icon theme" @click=${this.onTheme} aria-label="Switch to the ${other} theme" title="Switch to the ${other} theme">
           <span aria-hidden="true">${this.theme === 'dark' ? '☀' : '☾'}</span>
         </button>

@@ -72,7 +72,15 @@ describe('will it run', () => {
     expect(willItRun(model('Qwen3-0.6B', 'f16'), { ...plan, lanes: 1, length: 1024 }, roomy, null).fits).toBe(true);
   });
 
-  it('minds the context and the disk', () => {
+  it('minds the limits of single buffers, the context and the disk', () => {
+    // A layer's keys lie in one buffer: 128 MiB of 2 KiB a token.
+    const narrow = willItRun(
+      model('Qwen3-0.6B', 'int4'),
+      { ...plan, length: 32768 },
+      { ...least, memoryBytes: 64 * GIB },
+      null,
+    );
+    expect(narrow.reasons[1]).toMatch(/this device admits 7 GiB: 8 × 8k/);
     expect(willItRun(model('SmolLM2-135M', 'f16'), { ...plan, length: 10_000 }, desktop, null).reasons[1]).toMatch(
       /longer than the 8k that the model was made for/,
     );
