@@ -15,7 +15,9 @@ export type {
   ChatCompletions,
   CompletionUsage,
 } from './api/chat-types.ts';
+export { type Inspection, type InspectOptions, inspectEntry, inspectSource } from './api/inspect.ts';
 export { type LoadedModel, loadModel } from './api/load-model.ts';
+export { sourceOf } from './api/source.ts';
 export { keepOnThisDevice, openModelStore } from './api/store.ts';
 export type {
   ChatMessage,
@@ -27,7 +29,9 @@ export type {
   ReasonRequest,
   ReasonRun,
 } from './api/types.ts';
+export { type CatalogueModel, type FitDevice, MODELS as catalogue, type StorageRoom } from './catalogue/index.ts';
 export type {
+  CheckpointSource,
   DownloadOptions,
   DownloadProgress,
   ModelStore,

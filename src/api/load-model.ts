@@ -12,7 +12,7 @@ import {
 import type { DeviceCalibration } from '../cost/calibrate.ts';
 import { shapeOf } from '../cost/shapes.ts';
 import { GpuEngine } from '../engine/engine.ts';
-import { abortedError, checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
+import { abortedError, checkNumber, isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
 import { type Gpu, openGpu } from '../gpu/index.ts';
 import { Decoder } from '../model/decoder.ts';
 import { precisionOf, uploadWeights, type Weights } from '../model/weights.ts';
@@ -31,6 +31,7 @@ import { calibrationOf } from './calibration.ts';
 import { chatCompletions } from './chat.ts';
 import { textCodec } from './codec.ts';
 import { DEFAULT_CONTEXT, type ResolvedLoadOptions, resolveLoadOptions } from './load-options.ts';
+import { withOffer } from './offer.ts';
 import { reason } from './reason.ts';
 import type { Prompt, Reasoner } from './request.ts';
 import { inNode, sourceOf } from './source.ts';
@@ -70,7 +71,11 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
     onDownload: (download) =>
       onProgress?.({ phase: 'download', loaded: download.loaded, total: download.total, download }),
   });
-  return loadFrom(found, options);
+  try {
+    return await loadFrom(found, options);
+  } catch (error) {
+    throw isReckonError(error, 'unknown-architecture') ? await withOffer(error, source) : error;
+  }
 }
 
 /** `loadModel` from any source of files. */

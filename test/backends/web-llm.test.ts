@@ -5,7 +5,9 @@ import { loadModel } from '../../src/api/load-model.ts';
 import { openDriver } from '../../src/backends/web-llm/driver.ts';
 import { typedError } from '../../src/backends/web-llm/package.ts';
 import { baseOf, readFacts, recordOf } from '../../src/backends/web-llm/record.ts';
+import type { ReckonError } from '../../src/errors.ts';
 import { errorOf, memorySource } from '../support/checkpoint.ts';
+import { startHub } from '../support/hub.ts';
 
 const ID = 'gemma-2-2b-it-q4f32_1-MLC';
 
@@ -18,6 +20,27 @@ describe('web-llm as a backend', () => {
     await import('../../src/backends/web-llm/index.ts');
     const unknown = await errorOf(() => loadModel('gemma-9', { backend: 'web-llm' }));
     expect(unknown).toMatchObject({ code: 'bad-option', message: expect.stringMatching(/Near it: gemma-/) });
+  });
+
+  it('is offered where the decoder does not know the architecture and web-llm has the model', async () => {
+    const config = JSON.stringify({ model_type: 'gemma2', model_config: { hidden_size: 2304 } });
+    const bytes = (text: string) => new TextEncoder().encode(text);
+    const files = {
+      'mlc-chat-config.json': bytes(config),
+      'tensor-cache.json': bytes('{}'),
+      'params_shard_0.bin': bytes('0123'),
+    };
+    for (const repository of [`mlc-ai/${ID}`, 'maker/unheard-of']) {
+      const hub = await startHub({ files, repository });
+      try {
+        const error = await errorOf(() => loadModel({ repository, from: hub.url }));
+        expect(error).toMatchObject({ code: 'unknown-architecture' });
+        expect((error as ReckonError).details.webLlm).toBe(repository.endsWith(ID) ? ID : undefined);
+        expect(error.message.includes('backend: "web-llm"')).toBe(repository.endsWith(ID));
+      } finally {
+        await hub.close();
+      }
+    }
   });
 
   it('finds a model by id and by repository, and its files', () => {
