@@ -58,6 +58,7 @@ export function entries() {
     lab: 'src/lab/index.ts',
     elements: 'src/elements/index.ts',
     'web-llm': 'src/backends/web-llm/index.ts',
+    server: 'src/backends/server/index.ts',
     node: 'src/node/index.ts',
     cli: 'src/cli/main.ts',
   };

@@ -85,7 +85,7 @@ export interface LoadOptions {
 export interface ModelInfo {
   name: string;
   /** What computes. Absent: Reckon's own engine. What another one does not tell is NaN here. */
-  backend?: 'web-llm';
+  backend?: 'web-llm' | 'server';
   architecture: string;
   parameters: number;
   weightBytes: number;
