@@ -110,9 +110,8 @@ function snapshotReader(path: string, file: File): DiskReader {
 function syncReader(path: string, access: SyncAccess): DiskReader {
   let open = true;
   return {
-    get size() {
-      return access.getSize();
-    },
+    // Asked once: a handle that is closed no longer tells.
+    size: access.getSize(),
     read: (target, at) =>
       refused(path, () => {
         let filled = 0;
