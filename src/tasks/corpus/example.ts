@@ -1,4 +1,5 @@
 /** One line of the corpus: a problem, how it is to be thought about, and the thought and answer that are to be learnt. */
+import { ReckonError } from '../../errors.ts';
 import type { Random } from '../random.ts';
 import {
   FITTING,
@@ -129,7 +130,7 @@ export function makeExample(task: TracedTask, difficulty: number, random: Random
         );
   const drawn = task.trace(problem, random, wanted);
   const trace = drawn ?? task.trace(problem, random);
-  if (!trace) throw new Error(`${task.id} has no trace of ${problem.prompt}`);
+  if (!trace) throw new ReckonError('internal', `${task.id} has no trace of ${JSON.stringify(problem.prompt)}.`);
   if (style === 'grade') {
     return { ...base, ...gradeQuestion(task, problem, trace.steps, random), thinking: null };
   }
