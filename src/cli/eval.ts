@@ -14,13 +14,10 @@ import {
   type StoredResults,
 } from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
-import { SYSTEM_PROMPTS } from '../tasks/corpus/index.ts';
 import { taskById, taskIds } from '../tasks/index.ts';
 import { askHere } from './ask.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, runHere, type Session } from './experiments.ts';
-import { type Options, readOptions } from './options.ts';
-
-const LENGTHS = ['auto', ...Object.keys(SYSTEM_PROMPTS)] as ('auto' | keyof typeof SYSTEM_PROMPTS)[];
+import { LENGTH_CHOICES, lengthPrompt, type Options, readOptions } from './options.ts';
 
 const HELP = `usage: reckon eval --model M --task NAME --difficulty D [options]
 
@@ -33,7 +30,7 @@ const HELP = `usage: reckon eval --model M --task NAME --difficulty D [options]
   --temperature T      instead of the model's own
   --max-thinking T     most tokens of thinking (default: what the context leaves)
   --max-answer T       most tokens of an answer (default 96)
-  --length L           ${LENGTHS.join(' | ')}: how the embedded models are asked to think (default auto)
+  --length L           ${LENGTH_CHOICES.join(' | ')}: how the embedded models are asked to think (default auto)
   --attention P        ${Object.keys(KV_POLICIES).join(' | ')} (default dense)
   --seed S             which problems, and which random streams (default 0)
   --ask Q              instead: ${QUESTIONS.join(' | ')}. Does an embedded model grade steps as the checker does, judge how hard
@@ -117,13 +114,12 @@ function planOf(options: Options) {
   const temperature = greedy ? 0 : options.number('temperature', { min: 0, max: 100 });
   const answer = options.number('max-answer', count) ?? 96;
   const thinking = options.number('max-thinking', count);
-  const length = options.oneOf('length', LENGTHS) ?? 'auto';
   const wanted = {
     title: `${model} on ${task.id}/${difficulty}`,
     model,
     tasks: [{ task: task.id, difficulties: [difficulty] }],
     problems: options.number('problems', count) ?? 100,
-    ...(length === 'auto' ? {} : { system: SYSTEM_PROMPTS[length] }),
+    ...lengthPrompt(options),
     seed: options.number('seed', { min: 0, max: 2 ** 32 - 1, integer: true }) ?? 0,
     samples,
     n: TRIES.filter((n) => n <= samples),

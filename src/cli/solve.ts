@@ -8,7 +8,7 @@ import { keptModelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import type { Answer, Budget, Candidate } from '../strategies/types.ts';
 import { type Problem, problemFromText, taskById, taskIds } from '../tasks/index.ts';
-import { type Options, precisionOptions, readOptions } from './options.ts';
+import { LENGTH_CHOICES, lengthPrompt, type Options, precisionOptions, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
 const HELP = `usage: reckon solve [options]
@@ -22,6 +22,7 @@ const HELP = `usage: reckon solve [options]
   --early-stop         stop chains that can no longer change the choice
   --temperature T      0 is greedy (default: the model's)
   --thinking N         most tokens of thinking (default: what the context leaves)
+  --length L           ${LENGTH_CHOICES.join(' | ')}: how the embedded family is asked to think (default auto)
   --tokens N           budget: tokens of all chains together
   --seconds S          budget: wall time
   --eflops X           budget: FLOPs + 562.5 · bytes, e.g. 2e11
@@ -63,6 +64,7 @@ export async function solve(args: string[]): Promise<void> {
     'early-stop': { type: 'boolean' },
     temperature: { type: 'string' },
     thinking: { type: 'string' },
+    length: { type: 'string' },
     tokens: { type: 'string' },
     seconds: { type: 'string' },
     eflops: { type: 'string' },
@@ -129,6 +131,7 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
   const budget = budgetOf(options);
   return {
     problem,
+    ...lengthPrompt(options),
     strategy: {
       name: 'best-of-n',
       n: n ?? 8,

@@ -76,7 +76,11 @@ class Replay {
   #move(made: CountdownStep, rest: readonly number[]): StepCheck {
     const finished = this.#claimed !== null;
     const held = this.#without(made);
-    this.#stack.push({ numbers: rest, by: made });
+    // The next steps are held to what was claimed to be left, unless it is not even as many numbers: with every number more,
+    // what can be made of them takes far longer to find out.
+    const plausible = rest.length === this.#top.numbers.length - 1;
+    const due = Array.isArray(held) ? [...held, made.result] : this.#top.numbers.slice(1);
+    this.#stack.push({ numbers: plausible ? rest : due, by: made });
     this.#claimed = null;
     if (!Array.isArray(held)) return held as StepCheck;
     const wrong = miscalculated(made);

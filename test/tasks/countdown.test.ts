@@ -207,3 +207,39 @@ describe('countdown parser', () => {
     expect(error.hint).toBeTruthy();
   });
 });
+
+describe('countdown checker', () => {
+  const problem = countdown.parse('3 5 7 -> 22');
+
+  it.each([
+    [['7*5=35 left 3 35'], [7]],
+    [
+      ['5*3=15 left 7 15', '15+7=22 yes'],
+      [9, 9],
+    ],
+    [
+      ['5*3=16 left 7 16', '16+7=23 no', 'Wait, 5*3=15 no'],
+      [0, 9, 3],
+    ],
+    [['5*3=15 left 7 16'], [0]],
+    [['5*4=20 left 7 20'], [0]],
+    [
+      ['5*3=15 left 7 15', '15-7=8 yes'],
+      [9, 3],
+    ],
+    [
+      ['5*3=15 left 7 15', '15-7=8 no', 'back 3 5 7', '5+3=8 left 7 8'],
+      [9, 9, 9, 7],
+    ],
+    [['back 3 5 7'], [3]],
+    [['think harder'], [0]],
+  ])('scores %j', (lines, scores) => {
+    expect(countdown.check(problem, lines).map(({ score }) => score)).toEqual(scores);
+  });
+
+  it('is not held up by numbers that come from nowhere', () => {
+    const many = Array.from({ length: 14 }, (_, i) => i + 1).join(' ');
+    const lines = [`5*3=15 left 15 7 ${many}`, `15+7=22 left ${many} 22`, '2*1=2 left 3 4 5 6 7 8 9 10 2'];
+    expect(countdown.check(problem, lines).every(({ valid }) => !valid)).toBe(true);
+  });
+});
