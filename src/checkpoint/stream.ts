@@ -1,6 +1,7 @@
 /** Weights, streamed: one sequential read per file, in pieces that a GPU upload can take as they come. */
 import { checkNumber, ReckonError, throwIfAborted } from '../errors.ts';
 import type { WeightDType } from '../numbers.ts';
+import { besideBatches, readBeside } from './beside.ts';
 import { ByteReader } from './byte-reader.ts';
 import type { ModelConfig } from './config.ts';
 import { openWeights } from './open.ts';
@@ -50,11 +51,10 @@ interface Wanted {
 
 /** What reading the pieces of a tensor needs to know of the read as a whole. */
 interface Reading {
-  readonly source: CheckpointSource;
   readonly chunkBytes: number;
   readonly fileBytes: number | undefined;
-  readonly what: string;
-  readonly signal: AbortSignal | undefined;
+  /** Byte of the file that the reader is at: short of the tensor when the data have ended. */
+  readonly position: number;
 }
 
 /** Bytes a piece: as many whole rows as fit, such that every piece begins at a multiple of 4 bytes, and no head is cut. */
@@ -91,7 +91,7 @@ function byFile(index: WeightIndex): Map<string, Wanted[]> {
 
 /**
  * Streams the tensors that `config` asks for, in file order. Everything is checked before the first byte of weights is
- * read. Host memory: a piece, one chunk of the source's stream, and the scales of one matrix. Leaving the iteration cancels
+ * read. Host memory: a piece, one chunk of the source's stream, and 32 MiB of scales (those of one matrix, where it has more). Leaving the iteration cancels
  * the read.
  * @throws ReckonError `bad-checkpoint` (also when the data end early), `network`, `aborted` (within a piece).
  */
@@ -110,7 +110,7 @@ export async function* streamTensors(
   let loaded = 0;
   for (const [file, wanted] of byFile(index)) {
     const fileBytes = index.files.find((one) => one.file === file)?.fileBytes;
-    const reading = { source, chunkBytes, fileBytes, what, signal };
+    const reading = { chunkBytes, fileBytes };
     for (const run of runsOf(wanted, chunkBytes)) {
       const [start, end] = [run[0]!.main.start, run.at(-1)!.main.end];
       const reader = new ByteReader(
@@ -120,15 +120,18 @@ export async function* streamTensors(
       );
       try {
         let position = start;
-        for (const tensor of run) {
-          position += await reader.skip(tensor.main.start - position);
-          for await (const { chunk, bytes } of pieces(reader, tensor, position, reading)) {
-            loaded += bytes;
-            onProgress?.({ loaded, total: index.bytes, file, tensor: tensor.name });
-            yield chunk;
-            throwIfAborted(signal, what);
+        for (const batch of besideBatches(run)) {
+          const beside = await besideOf(batch, source, signal);
+          for (const tensor of batch) {
+            position += await reader.skip(tensor.main.start - position);
+            for await (const { chunk, bytes } of pieces(reader, tensor, beside, { ...reading, position })) {
+              loaded += bytes;
+              onProgress?.({ loaded, total: index.bytes, file, tensor: tensor.name });
+              yield chunk;
+              throwIfAborted(signal, what);
+            }
+            position = tensor.main.end;
           }
-          position = tensor.main.end;
         }
       } finally {
         await reader.close();
@@ -145,40 +148,28 @@ function endedEarly(span: Span, name: string, position: number, fileBytes: numbe
   });
 }
 
-/** Reads what goes with the codes of a matrix: all of it, since its rows are needed as the codes arrive. */
-async function readBeside({ stored, name }: Wanted, reading: Reading): Promise<Uint8Array<ArrayBuffer>[]> {
-  const { source, what, signal } = reading;
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  for (const span of stored.spans.slice(1)) {
-    const { file, start, end } = span;
-    const reader = new ByteReader(await source.open(file, { start, end, ...(signal ? { signal } : {}) }), what, signal);
-    try {
-      const bytes = new Uint8Array(end - start);
-      const got = await reader.fill(bytes);
-      if (got < bytes.length) throw endedEarly(span, name, start + got, undefined);
-      parts.push(bytes);
-    } finally {
-      await reader.close();
-    }
-  }
-  return parts;
+/** What goes with the codes of these matrices. */
+function besideOf(
+  batch: readonly Wanted[],
+  source: CheckpointSource,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<Span, Uint8Array>> {
+  const owner = (span: Span) => batch.find(({ stored }) => stored.spans.includes(span))?.name ?? span.file;
+  const tensors = batch.map(({ stored }) => stored);
+  return readBeside(source, tensors, (span, at) => endedEarly(span, owner(span), at, undefined), signal);
 }
 
-/**
- * @param from Byte of the file that the reader is at: short of the tensor when the data have ended.
- * @returns with each piece, the stored bytes that went into it.
- */
+/** @returns with each piece, the stored bytes that went into it. */
 async function* pieces(
   reader: ByteReader,
   tensor: Wanted,
-  from: number,
+  beside: ReadonlyMap<Span, Uint8Array>,
   reading: Reading,
 ): AsyncGenerator<{ chunk: WeightChunk; bytes: number }, void, undefined> {
   const { name, stored, main } = tensor;
   const size = main.end - main.start;
   const step = pieceBytes(tensor, reading.chunkBytes);
-  const beside = await readBeside(tensor, reading);
-  let position = from;
+  let { position } = reading;
   for (let start = 0; start < size; start += step) {
     const bytes = new Uint8Array(Math.min(step, size - start));
     if (position === main.start + start) position += await reader.fill(bytes);
@@ -189,9 +180,10 @@ async function* pieces(
       // By whole rows, not by fractions of the whole, which round: 1 / 49 · 49 is not 1.
       const rowBytes = size / stored.rows;
       const [firstRow, rows] = [start / rowBytes, bytes.length / rowBytes];
-      const rest = beside.map((part) => {
+      const rest = stored.spans.slice(1).map((span) => {
+        const part = beside.get(span)!;
         const row = part.length / stored.rows;
-        return part.slice(firstRow * row, (firstRow + rows) * row);
+        return new Uint8Array(part.subarray(firstRow * row, (firstRow + rows) * row));
       });
       const chunk = decoded(tensor, stored.codec, [bytes, ...rest], { firstRow, rows, last });
       yield { chunk, bytes: bytes.length + rest.reduce((sum, part) => sum + part.length, 0) };

@@ -84,6 +84,27 @@ describe('what is read is what was written', () => {
     await check(ggufCheckpoint(wide(shape), { format: mixed }), { chunkBytes: 20_000, chunk: 5000 });
   });
 
+  it('with the scales of many matrices read at once, those of all experts in one go', async () => {
+    const made = mlxCheckpoint(TINY_SHAPES.qwen3_moe, { bits: 4, group: 32, dtype: 'BF16' });
+    const source = sourceOf(made, 1 << 20);
+    const { model, weights } = await openCheckpoint(source);
+    source.opened.length = 0;
+    for await (const _ of streamTensors(source, model, { index: weights }));
+    const matrices = [...weights.encodings.values()].filter(({ kind }) => kind === 'quantized').length;
+    expect(matrices).toBeGreaterThan(30);
+    // Scales and biases lie side by side: a read for each stored matrix, and one for all codes.
+    expect(source.opened.length).toBeLessThanOrEqual(2 * (4 + 1 + 3) + 2 + 1);
+  });
+
+  it('or end where the file ends, in a typed error', async () => {
+    const made = mlcCheckpoint(TINY_SHAPES.llama, 'q4f16_1');
+    for (const shard of [0, 1, 2]) {
+      const path = `params_shard_${shard}.bin`;
+      const files = { ...made.files, [path]: (made.files[path] as Uint8Array).slice(0, -700) };
+      await expect(check({ ...made, files })).rejects.toThrow(/params_shard_\d.bin ended \d+ bytes early, in "model\./);
+    }
+  });
+
   it('in pieces of any size', async () => {
     for (const chunkBytes of [16, 100, 1000, 33_333, 1 << 20]) {
       await check(mlcCheckpoint(TINY_SHAPES.qwen2, 'q4f16_1'), { chunkBytes });
