@@ -62,6 +62,7 @@ async function encodeBench(source: CheckpointSource, api: GPU, precision: Precis
     sharedItems: 0,
     sharedRows: 0,
     sparse: new SparseWork(),
+    filledPages: 0,
     prefillTiles: 0,
     prefillPairs: 0,
     prefillTokens: 0,

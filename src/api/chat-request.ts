@@ -18,6 +18,7 @@ const KNOWN = [
   'stop',
   'logit_bias',
   'chat_template_kwargs',
+  'attention',
   'signal',
 ] as const satisfies readonly (keyof ChatCompletionRequest)[];
 
@@ -56,6 +57,7 @@ export function requestOf(body: ChatCompletionRequest, signal: AbortSignal | und
       ...(given.seed === undefined ? {} : { seed: given.seed }),
       ...(biases ? { biases } : {}),
     },
+    ...(given.attention === undefined ? {} : { attention: given.attention }),
     ...(limits ? { thinking: { maxTokens: limits.thinking } } : {}),
     ...templateOf(given.chat_template_kwargs),
     ...(limits || stops.length > 0

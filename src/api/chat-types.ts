@@ -1,4 +1,5 @@
 /** OpenAI's chat completions, as far as they are supported: names, nesting and values as published. */
+import type { AttentionPolicy } from '../engine/types.ts';
 
 export interface ChatCompletionMessageParam {
   role: 'system' | 'user' | 'assistant';
@@ -27,6 +28,8 @@ export interface ChatCompletionRequest {
   logit_bias?: Record<string, number> | null;
   /** Not OpenAI's, but what servers of reasoning models take: switches the thinking on or off, where the template can. */
   chat_template_kwargs?: { enable_thinking?: boolean } | null;
+  /** What generated tokens attend to, as in `ReasonRequest`; not in OpenAI's body. */
+  attention?: AttentionPolicy | string | null;
   /** Ends the run; not in OpenAI's body: there, and here as well, it may be given in the second argument. */
   signal?: AbortSignal;
 }

@@ -159,9 +159,9 @@ function createDecoder(
   gpu: Gpu,
   config: ModelConfig,
   weights: Weights,
-  { precision, maxContext, maxLanes, kvBytes }: ResolvedLoadOptions,
+  { precision, maxContext, maxLanes, kvBytes, summary }: ResolvedLoadOptions,
 ): Promise<Decoder> {
-  const sizes = { maxLanes, maxContext: maxContext ?? Math.min(config.maxContext, DEFAULT_CONTEXT), kvBytes };
+  const sizes = { maxLanes, maxContext: maxContext ?? Math.min(config.maxContext, DEFAULT_CONTEXT), kvBytes, summary };
   return Decoder.create(gpu, config, weights, precision, sizes);
 }
 

@@ -1,6 +1,7 @@
 /** Load options, checked and filled in before anything is read. */
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { KvPrecision, Precision, Precisions } from '../kernels/precision.ts';
+import type { SummaryKind } from '../kernels/summary.ts';
 import type { LoadOptions } from './types.ts';
 
 export interface ResolvedLoadOptions {
@@ -11,6 +12,7 @@ export interface ResolvedLoadOptions {
   /** Undefined: as long as the model allows, up to `DEFAULT_CONTEXT`. */
   readonly maxContext: number | undefined;
   readonly kvBytes: number;
+  readonly summary: SummaryKind | null;
 }
 
 /** A checkpoint may allow contexts far beyond what a page has use for; longer ones are asked for by name. */
@@ -42,6 +44,15 @@ function markersOf(value: unknown): readonly [open: string, close: string] | und
   });
 }
 
+function summaryOf(summary: LoadOptions['summary']): SummaryKind | null {
+  if (summary === undefined) return 'mean';
+  if (summary === null || summary === 'mean' || summary === 'minmax') return summary;
+  throw new ReckonError('bad-option', `summary is ${JSON.stringify(summary)}.`, {
+    hint: "It must be 'mean', 'minmax', or null for none.",
+    details: { name: 'summary', value: summary },
+  });
+}
+
 /** @throws ReckonError `bad-option` naming the setting, its value and its range. */
 export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
   const { precision, quantize, maxLanes, maxContext, kvBytes } = options;
@@ -60,6 +71,7 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     quantize: quantize ?? null,
     maxLanes: checkNumber('maxLanes', maxLanes ?? DEFAULT_LANES, { min: 1, max: MAX_LANES, integer: true }),
     maxContext: maxContext === undefined ? undefined : checkNumber('maxContext', maxContext, { min: 2, integer: true }),
+    summary: summaryOf(options.summary),
     kvBytes: checkNumber('kvBytes', kvBytes ?? DEFAULT_KV_BYTES, { min: 1 }),
   };
 }

@@ -1,7 +1,10 @@
 /** From a request to what a strategy is given: everything checked, everything filled in. */
 import type { AccountedModel } from '../cost/account.ts';
-import type { Engine, Sampling } from '../engine/types.ts';
+import { ATTENTION_FORMS, parsePolicy } from '../cost/attention.ts';
+import { resolveAttention } from '../engine/attention.ts';
+import type { AttentionPolicy, Engine, Sampling } from '../engine/types.ts';
 import { checkNumber, ReckonError, unsupportedError } from '../errors.ts';
+import { MAX_LAYERS } from '../kernels/row-lists.ts';
 import { fits } from '../kv/index.ts';
 import {
   checkBudget,
@@ -96,7 +99,7 @@ function record(what: string, value: unknown, known: readonly string[]): Record<
 export function contextOf(model: Reasoner, request: ReasonRequest): StrategyContext {
   record('The request', request, REQUEST);
   const { engine } = model;
-  checkAttention(request.attention);
+  const attention = request.attention === undefined ? null : attentionOf(request.attention);
   const sampling = record('sampling', request.sampling, SAMPLING) as Sampling;
   const { tokens, opensThinking } = model.prompt(messagesOf(request), enabledThinking(request));
   const dialect = dialectOf(model, request, opensThinking);
@@ -109,6 +112,7 @@ export function contextOf(model: Reasoner, request: ReasonRequest): StrategyCont
     sampling: { ...model.sampling, ...sampling },
     ...limits,
     ...(problem ? { verify: verifierOf(problem) } : {}),
+    ...(attention ? { attention } : {}),
     ...(budget === undefined ? {} : { budget: bindingBudget(engine, budget) }),
     ...(signal ? { signal } : {}),
   };
@@ -214,10 +218,15 @@ export function checkStopStrings(value: unknown): string[] {
   });
 }
 
-function checkAttention(attention: ReasonRequest['attention']): void {
-  if (attention === undefined || attention?.kind === 'dense') return;
-  throw new ReckonError('bad-option', `There is no attention policy ${JSON.stringify(attention)}.`, {
-    hint: 'Use { kind: "dense" }, the default.',
+/** A policy as an object, or as people write it. Whether the engine can serve it is seen when a lane is given it. */
+function attentionOf(attention: AttentionPolicy | string): AttentionPolicy {
+  if (typeof attention === 'string') return parsePolicy(attention);
+  if (typeof attention === 'object' && attention !== null) {
+    resolveAttention(attention, { layers: MAX_LAYERS, summaries: true });
+    return attention;
+  }
+  throw new ReckonError('bad-option', `${JSON.stringify(attention)} is no attention policy.`, {
+    hint: `Give an object with its kind, or one of the forms ${ATTENTION_FORMS}.`,
   });
 }
 

@@ -5,6 +5,7 @@ import type { ModelShape } from '../cost/shapes.ts';
 import type { AttentionPolicy, Engine, KvCapacity, Sampling } from '../engine/types.ts';
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { KvPrecision, Precision } from '../kernels/precision.ts';
+import type { SummaryKind } from '../kernels/summary.ts';
 import type { LoadedPrecision } from '../model/weights.ts';
 import type { BestOfNOptions } from '../strategies/best-of-n.ts';
 import type { Budget } from '../strategies/budget.ts';
@@ -73,6 +74,11 @@ export interface LoadOptions {
    * events tell predicted beside measured step times. Default false.
    */
   calibrate?: boolean;
+  /**
+   * What full pages keep of their keys, for block top-k attention: their mean, or least and greatest values, which cost twice
+   * the memory and scan; null: nothing, and such attention is refused. Default 'mean'.
+   */
+  summary?: SummaryKind | null;
   /** GPU memory for KV, in bytes. Default: a quarter of a GiB, less where lanes cannot use it or a buffer cannot hold it. */
   kvBytes?: number;
   /**
@@ -121,8 +127,11 @@ export interface ReasonRequest {
   enableThinking?: boolean;
   /** Default: 256 tokens, or a quarter of the room there is; no stop strings, only the model's own end. */
   answer?: { maxTokens?: number; stopStrings?: readonly string[] };
-  /** Which keys a token attends to. Default dense, so far the only policy. */
-  attention?: AttentionPolicy;
+  /**
+   * What generated tokens attend to: a policy, or its short form ("block:16x64" for the 64 best blocks of 16 tokens,
+   * "window:4+1024", "topk:1024", "dense"). Default dense.
+   */
+  attention?: AttentionPolicy | string;
   /** What the whole run may spend. Nearly spent, lanes close their thinking and answer. */
   budget?: Budget;
   /** Ends the run within one step. What there is by then is the result; `aborted` where that is nothing. */

@@ -2,6 +2,7 @@
 import { loadModel } from '../api/load-model.ts';
 import type { Model, ReasonRequest, ReasonRun } from '../api/types.ts';
 import type { RunAccount } from '../cost/account.ts';
+import { ATTENTION_FORMS, parsePolicy } from '../cost/attention.ts';
 import { ReckonError } from '../errors.ts';
 import { openNodeGpu } from '../node/gpu.ts';
 import { keptModelPath } from '../node/models.ts';
@@ -28,6 +29,7 @@ const HELP = `usage: reckon solve [options]
   --eflops X           budget: FLOPs + 562.5 · bytes, e.g. 2e11
   --bytes X            budget: bytes moved, e.g. 5e8
   --model NAME         an embedded model, or folder or URL of a checkpoint (default proto)
+  --attention P        ${ATTENTION_FORMS} (default dense)
   --precision P        f16 | f32 for weights and KV
   --weights W          4bit | 8bit: quantised while they are loaded
   --kv P               f16 | f32 | int8 for the KV alone
@@ -70,6 +72,7 @@ export async function solve(args: string[]): Promise<void> {
     eflops: { type: 'string' },
     bytes: { type: 'string' },
     model: { type: 'string' },
+    attention: { type: 'string' },
     precision: { type: 'string' },
     weights: { type: 'string' },
     kv: { type: 'string' },
@@ -128,6 +131,7 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
   const select = options.oneOf('select', ['verifier', 'majority', 'logprob']);
   const temperature = options.number('temperature', { min: 0, max: 100 });
   const thinking = options.number('thinking', { min: 1, integer: true });
+  const attention = options.text('attention');
   const budget = budgetOf(options);
   return {
     problem,
@@ -140,6 +144,7 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
     },
     sampling: { seed, ...(temperature === undefined ? {} : { temperature }) },
     ...(thinking === undefined ? {} : { thinking: { maxTokens: thinking } }),
+    ...(attention === undefined ? {} : { attention: parsePolicy(attention) }),
     ...(Object.keys(budget).length > 0 ? { budget } : {}),
   };
 }

@@ -91,6 +91,47 @@ export function parseAttention(text: string): CostAttention {
   });
 }
 
+/** A policy in the engine's terms, `AttentionPolicy` of src/engine/types.ts; what is not said is left to its defaults. */
+export type WrittenPolicy =
+  | { readonly kind: 'dense' }
+  | { readonly kind: 'tokenTopK'; readonly budget: number; readonly sinks: number }
+  | {
+      readonly kind: 'blockTopK';
+      readonly budget: number;
+      readonly blockSize: number;
+      readonly local?: number;
+      readonly sinks?: number;
+    }
+  | { readonly kind: 'window'; readonly local: number; readonly sinks: number };
+
+/**
+ * Reads a policy for the engine from the same forms. Blocks without "+LOCAL+SINKS" have the engine's own sinks and local
+ * tokens; "topk:" attends to the best tokens alone, without sinks.
+ * @throws ReckonError `bad-option` telling the forms.
+ */
+export function parsePolicy(text: string): WrittenPolicy {
+  const attention = parseAttention(text);
+  switch (attention.kind) {
+    case 'dense':
+      return attention;
+    case 'tokenTopK':
+      return { ...attention, sinks: 0 };
+    case 'window':
+      return { kind: 'window', sinks: attention.sinks, local: attention.window };
+    case 'blockTopK': {
+      const { blockSize, blocks, local, sinks } = attention;
+      const said = text.split('+').length - 1;
+      return {
+        kind: 'blockTopK',
+        budget: blocks * blockSize,
+        blockSize,
+        ...(said > 0 ? { local } : {}),
+        ...(said > 1 ? { sinks } : {}),
+      };
+    }
+  }
+}
+
 /** What {@link parseAttention} reads back. */
 export function attentionText(attention: CostAttention): string {
   switch (attention.kind) {

@@ -4,6 +4,7 @@ import type { DeviceProfile, Gpu } from '../gpu/index.ts';
 import { PAGE_SIZE } from '../kernels/step.ts';
 import { admit, LanePages, PagePool, PrefixCache } from '../kv/index.ts';
 import type { Decoder } from '../model/decoder.ts';
+import type { AttentionSupport } from './attention.ts';
 import type { TextSink } from './generate-task.ts';
 import { type EngineIdentity, type LaneJournal, readJournal, writeJournal } from './journal.ts';
 import { GpuLane } from './lane.ts';
@@ -79,6 +80,11 @@ export class GpuEngine implements Engine {
     return this.#ledger;
   }
 
+  /** What attention policies may ask for. */
+  get attentionSupport(): AttentionSupport {
+    return { layers: this.#decoder.config.layers, summaries: this.#decoder.summary !== null };
+  }
+
   /** Most draws a lane can ask for at once: what a step leaves where every other lane decodes. */
   get maxDraws(): number {
     return this.#decoder.limits.maxSamples - this.#decoder.limits.slots;
@@ -127,6 +133,21 @@ export class GpuEngine implements Engine {
     this.#scheduler.sharePrompt = share;
   }
 
+  /**
+   * Has a lane hold tokens as if they had been read, with whatever lies in its pages for KV: for benchmarks, which ask how long
+   * a step takes and not what it says.
+   * @throws ReckonError `over-capacity` when they do not fit.
+   */
+  pretend(lane: Lane, tokens: TokenIds): void {
+    const sequence = [...this.#sequences].find(({ id }) => id === lane.id);
+    if (!sequence || sequence.tokens.length > 0) throw new ReckonError('internal', 'Only an empty lane can pretend.');
+    const held = tokens.length - 1;
+    sequence.pages.prepareWrite(0, held);
+    sequence.pages.commit(held);
+    sequence.history.note(held, null);
+    sequence.tokens.push(...tokens);
+  }
+
   /** Forgets cached prefixes, so that prompts are computed anew (benchmarks). */
   clearPrefixes(): void {
     this.#prefix.clear();
@@ -154,6 +175,7 @@ export class GpuEngine implements Engine {
   /** A copy of a sequence that shares its pages. */
   branch(sequence: Sequence, ledger?: RunningLedger): Sequence {
     const copy = new Sequence(this.#nextId++, [...sequence.tokens], sequence.given, sequence.pages.fork(), ledger);
+    copy.history = sequence.history.copy();
     this.#sequences.add(copy);
     return copy;
   }
@@ -190,12 +212,15 @@ export class GpuEngine implements Engine {
   /** Lets an empty lane start from pages that an equal prompt left behind. */
   reusePrefix(sequence: Sequence): void {
     const { pages, length } = this.#prefix.match(sequence.tokens);
-    if (length > 0) sequence.pages.adopt(pages, length);
+    sequence.adopt(pages, length);
   }
 
-  /** Keeps a prompt's full pages for lanes to come. Not what a lane wrote itself: that is rarely a prompt again. */
+  /**
+   * Keeps a prompt's full pages for lanes to come, as far as they were computed densely. Not what a lane wrote itself: that
+   * is rarely a prompt again.
+   */
   offerPrefix(sequence: Sequence): void {
-    const length = Math.min(sequence.given, sequence.pages.length);
+    const length = Math.min(sequence.given, sequence.pages.length, sequence.history.denseUntil(0));
     const full = Math.floor(length / PAGE_SIZE);
     if (full > 0) this.#prefix.insert(sequence.tokens.slice(0, full * PAGE_SIZE), sequence.pages.pages.slice(0, full));
   }

@@ -4,6 +4,7 @@
  */
 import type { ResolvedSampling } from '../kernels/sample.ts';
 import { NO_WRITE, PAGE_SIZE } from '../kernels/step.ts';
+import type { Sparsity } from './attention.ts';
 import { EventQueue } from './event-queue.ts';
 import type { StepPlan } from './plan.ts';
 import type { Sequence } from './sequence.ts';
@@ -20,6 +21,8 @@ export interface TextSink {
 
 export interface GenerateSettings {
   readonly sampling: ResolvedSampling;
+  /** What its rows attend to; null: everything. */
+  readonly policy: Sparsity | null;
   readonly maxTokens: number;
   readonly maxContext: number;
   readonly stopTokens: ReadonlySet<number>;
@@ -58,7 +61,7 @@ export class GenerateTask extends Task {
     const { tokens } = this.sequence;
     const from = this.sequence.pages.length;
     // The last token held goes through decoding, which draws; what comes before it is fed.
-    const to = Math.min(tokens.length - 1, this.#next, from + rows);
+    const to = Math.min(tokens.length - 1, this.#next, from + rows, this.sequence.history.denseUntil(from));
     if (to <= from || !this.#wantsMore) return;
     this.feed(plan, from, to, pages);
   }
@@ -66,14 +69,16 @@ export class GenerateTask extends Task {
   planDecode(plan: StepPlan, pages: PageKeeper): void {
     const { sequence } = this;
     const position = this.#next;
-    if (!this.#wantsMore || sequence.pages.length < position || !plan.fitsDecode(position)) return;
+    const { policy } = this.#settings;
+    if (!this.#wantsMore || sequence.pages.length < position || !plan.fitsDecode(position, policy)) return;
     let kvSlot = NO_WRITE;
     if (sequence.pages.length === position) {
       if (!pages.prepare(this, position, position + 1)) return;
       kvSlot = sequence.pages.pages[Math.floor(position / PAGE_SIZE)]! * PAGE_SIZE + (position % PAGE_SIZE);
       sequence.pages.commit(position + 1);
+      sequence.history.note(position + 1, policy);
     }
-    plan.addDecode(this, position, sequence.tokens[position] ?? null, kvSlot);
+    plan.addDecode(this, position, sequence.tokens[position] ?? null, kvSlot, policy);
     this.#next++;
     this.#issued++;
   }
@@ -116,8 +121,7 @@ export class GenerateTask extends Task {
   #close(): void {
     this.done = true;
     this.#settings.signal?.removeEventListener('abort', this.#onAbort);
-    const { pages, tokens } = this.sequence;
-    if (pages.length > tokens.length) pages.truncate(tokens.length);
+    this.sequence.settle();
     this.onDone(this);
   }
 }

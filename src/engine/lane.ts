@@ -1,6 +1,7 @@
 /** The `Lane` of the GPU engine: checks what is asked, turns it into tasks, and keeps the sequence consistent. */
 import { checkNumber, ReckonError } from '../errors.ts';
 import { resolveSampling } from '../kernels/sample.ts';
+import { resolveAttention, type Sparsity } from './attention.ts';
 import type { GpuEngine } from './engine.ts';
 import { GenerateTask } from './generate-task.ts';
 import type { Sequence } from './sequence.ts';
@@ -20,12 +21,22 @@ import type {
 export class GpuLane implements Lane {
   readonly #engine: GpuEngine;
   readonly #sequence: Sequence;
-  attention: AttentionPolicy;
+  #attention: AttentionPolicy = { kind: 'dense' };
+  #policy: Sparsity | null = null;
 
   constructor(engine: GpuEngine, sequence: Sequence, attention: AttentionPolicy = { kind: 'dense' }) {
     this.#engine = engine;
     this.#sequence = sequence;
     this.attention = attention;
+  }
+
+  get attention(): AttentionPolicy {
+    return this.#attention;
+  }
+
+  set attention(policy: AttentionPolicy) {
+    this.#policy = resolveAttention(policy, this.#engine.attentionSupport);
+    this.#attention = policy;
   }
 
   get id(): number {
@@ -96,6 +107,7 @@ export class GpuLane implements Lane {
     const sampling = resolveSampling(options, engine.vocabulary);
     const task = new GenerateTask(sequence, {
       sampling,
+      policy: this.#policy,
       maxTokens,
       maxContext,
       stopTokens: options.stopTokens ? new Set(engine.tokensOf(options.stopTokens)) : engine.stopTokens,
@@ -131,7 +143,10 @@ export class GpuLane implements Lane {
   fork(count: number): Lane[] {
     this.#ready('fork');
     checkNumber('fork count', count, { min: 0, integer: true });
-    return Array.from({ length: count }, () => new GpuLane(this.#engine, this.#engine.branch(this.#sequence)));
+    return Array.from(
+      { length: count },
+      () => new GpuLane(this.#engine, this.#engine.branch(this.#sequence), this.#attention),
+    );
   }
 
   truncate(length: number): void {
@@ -140,7 +155,7 @@ export class GpuLane implements Lane {
     checkNumber('truncate length', length, { min: 0, max: sequence.tokens.length, integer: true });
     sequence.tokens.length = length;
     sequence.given = Math.min(sequence.given, length);
-    if (sequence.pages.length > length) sequence.pages.truncate(length);
+    sequence.settle();
   }
 
   save(): LaneJournal {

@@ -65,8 +65,10 @@ export class Pages implements PageKeeper {
 
   /** Lets a task that lost its KV start from what the prefix cache still has of its prompt. */
   reuse(sequence: Sequence): void {
-    const { pages, length } = this.#prefix.match(sequence.tokens);
-    if (length > 0) sequence.pages.adopt(pages, length);
+    // Only what was computed densely the first time: cached prefixes are.
+    const dense = Math.min(sequence.tokens.length, sequence.history.denseUntil(0) + 1);
+    const { pages, length } = this.#prefix.match(sequence.tokens.slice(0, dense));
+    sequence.adopt(pages, length);
   }
 
   /** Drops the KV of a lane that is not running: the idle one opened last, else the youngest that waits for its turn. */

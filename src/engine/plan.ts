@@ -3,10 +3,21 @@
  * step to step; only the list of draws is fresh, since it outlives the step until its results are read.
  */
 
-import { ROW_LIST_WORDS, SparseWork, type TokenList, writeDenseList, writePolicyList } from '../kernels/row-lists.ts';
+import {
+  PAGE_SHIFT,
+  ROW_LIST_WORDS,
+  SEARCH_WORDS,
+  type SearchKind,
+  SparseWork,
+  type TokenList,
+  writeDenseList,
+  writePolicyList,
+  writeSearch,
+} from '../kernels/row-lists.ts';
 import { KEEP } from '../kernels/sample.ts';
-import { FROM_LANE, NO_WRITE, PREFILL_TILE, type StepLimits, type StepShape } from '../kernels/step.ts';
+import { FROM_LANE, NO_WRITE, PAGE_SIZE, PREFILL_TILE, type StepLimits, type StepShape } from '../kernels/step.ts';
 import type { PageCopy } from '../kv/index.ts';
+import { type Span, type Sparsity, spanOf } from './attention.ts';
 import type { Sequence } from './sequence.ts';
 import { commonSplits, type DecodingRow, SPLIT_TOKENS, sharedTiles } from './shared-splits.ts';
 import type { Task } from './task.ts';
@@ -23,17 +34,23 @@ export interface LanePart {
   rows: number;
   /** Tokens attended, on average over the layers. */
   attended: number;
+  /** The same had every row attended to everything. */
+  denseAttended: number;
+  /** Vectors that selections scored for it, on average over the layers. */
+  searched: number;
   logits: number;
   sampled: number;
 }
 
-/** What a decode row attends to where its policy leaves tokens out. */
-export interface SparseRow {
-  readonly list: TokenList;
-  readonly denseLayers: readonly number[];
+/** What a plan must know of the model. */
+export interface PlannedModel {
+  readonly layers: number;
+  readonly kvHeads: number;
 }
 
 const itemsFor = (tokens: number) => Math.ceil(tokens / SPLIT_TOKENS);
+/** Entries of one KV head's list: pages, or blocks where these are smaller. */
+const entriesOf = ({ blockSize }: Sparsity, { tokens }: Span) => Math.ceil(tokens / Math.min(blockSize, PAGE_SIZE));
 
 export class StepPlan {
   readonly limits: StepLimits;
@@ -44,6 +61,7 @@ export class StepPlan {
   readonly sparseItems: Uint32Array<ArrayBuffer>;
   readonly sparseFirstItems: Uint32Array<ArrayBuffer>;
   readonly sharedTiles: Uint32Array<ArrayBuffer>;
+  readonly searches: Readonly<Record<SearchKind, Uint32Array<ArrayBuffer>>>;
   readonly tiles: Uint32Array<ArrayBuffer>;
   readonly logitRows: Uint32Array<ArrayBuffer>;
   readonly samples: Uint32Array<ArrayBuffer>;
@@ -60,6 +78,7 @@ export class StepPlan {
     prefillTiles: 0,
     prefillPairs: 0,
     prefillTokens: 0,
+    filledPages: 0,
     logitRows: 0,
     samples: 0,
   };
@@ -69,13 +88,16 @@ export class StepPlan {
   copies: PageCopy[] = [];
   planned: PlannedSample[] = [];
 
-  readonly #layers: number;
   /** Of the decode rows, until their splits are listed. */
   readonly #decoding: DecodingRow[] = [];
+  readonly #model: PlannedModel;
+  /** Words of lists and scores given to selections of this step. */
+  #listWords = 0;
+  #scoreWords = 0;
 
-  constructor(limits: StepLimits, layers: number) {
+  constructor(limits: StepLimits, model: PlannedModel) {
     this.limits = limits;
-    this.#layers = layers;
+    this.#model = model;
     this.rows = new Uint32Array(limits.maxRows * 4);
     this.lists = new Uint32Array(limits.maxRows * ROW_LIST_WORDS);
     this.items = new Uint32Array(limits.maxItems * 2);
@@ -83,6 +105,10 @@ export class StepPlan {
     this.sparseItems = new Uint32Array(limits.maxItems * 2);
     this.sparseFirstItems = new Uint32Array(limits.maxRows);
     this.sharedTiles = new Uint32Array(Math.ceil(limits.maxItems / 2) * 4);
+    this.searches = {
+      summaries: new Uint32Array(limits.maxRows * SEARCH_WORDS),
+      keys: new Uint32Array(limits.maxRows * SEARCH_WORDS),
+    };
     this.tiles = new Uint32Array(limits.maxRows * 4);
     this.logitRows = new Uint32Array(limits.maxLogitRows);
     this.samples = new Uint32Array(limits.maxSamples * 4);
@@ -93,6 +119,8 @@ export class StepPlan {
     for (const key of Object.keys(counts) as (keyof typeof counts)[]) this.shape[key] = 0;
     sparse.reset();
     this.#decoding.length = 0;
+    this.#listWords = 0;
+    this.#scoreWords = 0;
     this.parts.clear();
     this.copies = [];
     this.planned = [];
@@ -111,36 +139,49 @@ export class StepPlan {
     return Math.min(this.limits.maxLogitRows - this.shape.logitRows, this.limits.maxSamples - this.shape.samples);
   }
 
-  /** Whether a decode row at `position` fits beside what is planned: a row, its splits, its logits, its draw. */
-  fitsDecode(position: number): boolean {
+  /** Whether a decode row at `position` fits beside what is planned: as a row, and with its logits and its draw. */
+  fitsDecode(position: number, policy: Sparsity | null): boolean {
+    return this.freeLogitRows >= 1 && this.fitsRow(position, policy);
+  }
+
+  /** Whether a row of the decode attention fits: the row, its splits, its lists and scores. */
+  fitsRow(position: number, policy: Sparsity | null): boolean {
     const items = this.shape.decodeItems + itemsFor(position + 1);
-    return this.freeRows >= 1 && this.freeLogitRows >= 1 && items <= this.limits.maxItems;
+    if (this.freeRows < 1 || items > this.limits.maxItems) return false;
+    const span = spanOf(policy, position + 1);
+    if (!span || !policy?.search) return true;
+    const { maxListEntries, maxScores } = this.limits;
+    const { kvHeads } = this.#model;
+    return (
+      this.#listWords + kvHeads * entriesOf(policy, span) <= maxListEntries &&
+      this.#scoreWords + kvHeads * span.candidates <= maxScores
+    );
   }
 
   /**
    * Adds a decode row with its draw. All decode rows come before any prefill row.
    * @param token the token id, or null for what the lane sampled last.
-   * @param sparse what the row attends to, unless it is everything.
    */
-  addDecode(task: Task, position: number, token: number | null, kvSlot: number, sparse: SparseRow | null = null): void {
-    const row = this.addDecodeRow(task, position, token ?? (FROM_LANE | task.slot) >>> 0, kvSlot, sparse);
+  addDecode(task: Task, position: number, token: number | null, kvSlot: number, policy: Sparsity | null): void {
+    const row = this.addDecodeRow(task, position, token ?? (FROM_LANE | task.slot) >>> 0, kvSlot, policy);
     const logitRow = this.addLogits(task.sequence, row);
     this.addSample(task, logitRow, 0, KEEP, position);
     this.#part(task.sequence).sampled++;
   }
 
   /** Adds a row to the decode attention, without a draw; returns its index. */
-  addDecodeRow(task: Task, position: number, token: number, kvSlot: number, sparse: SparseRow | null): number {
+  addDecodeRow(task: Task, position: number, token: number, kvSlot: number, policy: Sparsity | null): number {
     const { shape } = this;
     const row = shape.rows;
     const length = position + 1;
-    const tokens = sparse ? sparse.list.tokens : length;
+    const span = spanOf(policy, length);
+    const tokens = span ? span.tokens : length;
     this.#row(row, task.slot, position, token, kvSlot);
     this.firstItems[row] = shape.decodeItems;
     shape.decodeItems += itemsFor(length);
     this.sparseFirstItems[row] = shape.sparse.items;
     shape.sparse.items += itemsFor(tokens);
-    this.#decoding.push({ slot: task.slot, pages: task.sequence.pages.pages, length, tokens, dense: sparse === null });
+    this.#decoding.push({ slot: task.slot, pages: task.sequence.pages.pages, length, tokens, dense: span === null });
     shape.rows++;
     shape.decodeRows++;
     shape.decodeTokens += length;
@@ -148,14 +189,38 @@ export class StepPlan {
     const part = this.#part(task.sequence);
     part.rows++;
     part.attended += tokens;
-    if (sparse) {
+    part.denseAttended += length;
+    if (policy && span) {
+      const { denseLayers } = policy;
+      const { layers } = this.#model;
       const left = length - tokens;
       shape.sparse.rows++;
-      writePolicyList(this.lists, row, this.#table(task), length, sparse.list, sparse.denseLayers);
-      for (const layer of sparse.denseLayers) shape.sparse.addDense(layer, itemsFor(length) - itemsFor(tokens), left);
-      part.attended += (left * sparse.denseLayers.length) / this.#layers;
+      const list = this.#listOf(task, row, policy, span, part);
+      writePolicyList(this.lists, row, this.#table(task), length, list, denseLayers);
+      for (const layer of denseLayers) shape.sparse.addDense(layer, itemsFor(length) - itemsFor(tokens), left);
+      part.attended += (left * denseLayers.length) / layers;
     } else writeDenseList(this.lists, row, this.#table(task), length);
     return row;
+  }
+
+  /** The list of a sparse row; where blocks are chosen, with the search that leaves it. */
+  #listOf(task: Task, row: number, policy: Sparsity, { tokens, candidates }: Span, part: LanePart): TokenList {
+    const { blockSize, chosen, sinks, search, denseLayers } = policy;
+    const shift = Math.log2(blockSize);
+    const table = this.#table(task);
+    if (!search) return { base: table, stride: 0, head: sinks, gap: candidates, shift, tokens };
+    const { kvHeads, layers } = this.#model;
+    const entries = entriesOf(policy, { tokens, candidates });
+    const list = this.limits.slots * this.limits.maxPagesPerLane + this.#listWords;
+    const plan = { first: sinks, candidates, chosen, shift, scores: this.#scoreWords, list, entries };
+    const work = this.shape.sparse.searches[search];
+    writeSearch(this.searches[search], work.count, row, table, plan, denseLayers);
+    work.add(plan, search, denseLayers);
+    this.#listWords += kvHeads * entries;
+    this.#scoreWords += kvHeads * candidates;
+    part.searched +=
+      (candidates * (search === 'keys' ? blockSize : blockSize / PAGE_SIZE) * (layers - denseLayers.length)) / layers;
+    return { base: list, stride: entries, head: 0, gap: 0, shift: Math.min(shift, PAGE_SHIFT), tokens };
   }
 
   /** Lists the work of the decode rows, when all of them are there: which splits are read for one row, which for several. */
@@ -210,6 +275,7 @@ export class StepPlan {
     shape.rows += count;
     part.rows += count;
     part.attended += pairs;
+    part.denseAttended += pairs;
     return first;
   }
 
@@ -241,12 +307,13 @@ export class StepPlan {
     this.rows[at + 1] = position;
     this.rows[at + 2] = token;
     this.rows[at + 3] = kvSlot;
+    if (kvSlot !== NO_WRITE && position % PAGE_SIZE === PAGE_SIZE - 1) this.shape.filledPages++;
   }
 
   #part(sequence: Sequence): LanePart {
     let part = this.parts.get(sequence);
     if (!part) {
-      part = { rows: 0, attended: 0, logits: 0, sampled: 0 };
+      part = { rows: 0, attended: 0, denseAttended: 0, searched: 0, logits: 0, sampled: 0 };
       this.parts.set(sequence, part);
     }
     return part;

@@ -6,6 +6,7 @@
 import { ReckonError } from '../errors.ts';
 import type { Gpu } from '../gpu/index.ts';
 import { PAGE_SIZE } from '../kernels/step.ts';
+import { WHOLE } from '../ledger/step-costs.ts';
 import type { Decoder } from '../model/decoder.ts';
 import type { RunningLedger } from './lane-ledger.ts';
 import type { Pages } from './pages.ts';
@@ -41,7 +42,7 @@ export class Scheduler {
     this.#pages = pages;
     this.#ledger = ledger;
     this.#stepper = new Stepper(gpu, decoder, DEPTH);
-    this.#plan = new StepPlan(decoder.limits, decoder.config.layers);
+    this.#plan = new StepPlan(decoder.limits, decoder.config);
     for (let slot = decoder.limits.slots - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     pages.onWritable = (task, from, to) => this.#showPages(task, from, to);
     gpu.onFailure((error) => this.#failAll(error));
@@ -129,7 +130,9 @@ export class Scheduler {
     plan.reset();
     // Copies: a task may end, or be preempted for another's pages, while the step is planned.
     for (const task of byFamily(this.#running)) this.#tryPlan(task, () => task.planDecode(plan, this.#pages));
+    for (const task of [...this.#running]) this.#tryPlan(task, () => task.planReplay(plan, this.#pages));
     for (const task of [...this.#running]) {
+      if (plan.parts.has(task.sequence)) continue;
       const rows = Math.min(plan.freeRows, this.#decoder.limits.maxRows);
       if (rows > 0) this.#tryPlan(task, () => task.planPrefill(plan, rows, this.#pages));
     }
@@ -208,18 +211,26 @@ export class Scheduler {
   /** Splits the step's cost over its lanes. */
   #charge(costs: Parameters<RunningLedger['add']>[0], parts: readonly [Sequence, LanePart][]): void {
     const { rows, logitRows } = this.#plan.shape;
-    const attended = parts.reduce((sum, [, part]) => sum + part.attended, 0);
+    const total = { attended: 0, denseAttended: 0, searched: 0 };
+    for (const [, part] of parts) {
+      total.attended += part.attended;
+      total.denseAttended += part.denseAttended;
+      total.searched += part.searched;
+    }
+    const of = (part: number, whole: number) => (whole > 0 ? part / whole : 0);
     let sampled = 0;
     for (const [sequence, part] of parts) {
       sampled += part.sampled;
       const fractions = {
         rows: part.rows / rows,
-        attended: attended > 0 ? part.attended / attended : 0,
-        logits: logitRows > 0 ? part.logits / logitRows : 0,
+        attended: of(part.attended, total.attended),
+        denseAttended: of(part.denseAttended, total.denseAttended),
+        searched: of(part.searched, total.searched),
+        logits: of(part.logits, logitRows),
       };
       sequence.ledger.add(costs, fractions, part.rows, part.sampled);
     }
-    this.#ledger.add(costs, { rows: 1, attended: 1, logits: 1 }, rows, sampled);
+    this.#ledger.add(costs, WHOLE, rows, sampled);
   }
 
   #showPages(task: Task, from: number, to: number): void {

@@ -1,6 +1,6 @@
 /** The GPU side of a step: uploads a plan, records the model over it, submits, and reads the draws back later. */
 import { type Gpu, ReadbackRing } from '../gpu/index.ts';
-import { ROW_LIST_WORDS } from '../kernels/row-lists.ts';
+import { ROW_LIST_WORDS, SEARCH_WORDS } from '../kernels/row-lists.ts';
 import { RESULT_WORDS } from '../kernels/sample.ts';
 import { StepRecorder } from '../kernels/step.ts';
 import type { StepCosts } from '../ledger/step-costs.ts';
@@ -149,6 +149,9 @@ export class Stepper {
     if (shape.sparse.rows > 0) {
       write(step.sparseItems, plan.sparseItems, shape.sparse.soloItems * 2);
       write(step.sparseFirstItems, plan.sparseFirstItems, shape.decodeRows);
+      const { summaries, keys } = shape.sparse.searches;
+      write(step.summarySearches, plan.searches.summaries, summaries.count * SEARCH_WORDS);
+      write(step.keySearches, plan.searches.keys, keys.count * SEARCH_WORDS);
     }
     write(step.tiles, plan.tiles, shape.prefillTiles * 4);
     write(step.logitRows, plan.logitRows, shape.logitRows);

@@ -5,6 +5,7 @@
 
 import { FORCED, type ResolvedSampling } from '../kernels/sample.ts';
 import { NO_WRITE, PAGE_SIZE } from '../kernels/step.ts';
+import type { Sparsity } from './attention.ts';
 import type { StepPlan } from './plan.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -34,6 +35,30 @@ export abstract class Task {
 
   /** Adds one decode row if the task is at that point. */
   abstract planDecode(plan: StepPlan, pages: PageKeeper): void;
+  /**
+   * Computes again, as decode rows, what sparse decode rows had left in the cache before it was dropped. At most one of
+   * the three puts rows of a task into a step: the rows of a lane then lie side by side, in order, as summaries need them.
+   * @returns rows added.
+   */
+  planReplay(plan: StepPlan, pages: PageKeeper): number {
+    const { sequence } = this;
+    const { history, tokens } = sequence;
+    const from = sequence.pages.length;
+    const policies: Sparsity[] = [];
+    for (let policy = history.sparseAt(from); policy && policies.length < plan.freeRows; ) {
+      policies.push(policy);
+      policy = history.sparseAt(from + policies.length);
+    }
+    if (policies.length === 0 || !pages.prepare(this, from, from + policies.length)) return 0;
+    const slots = this.kvSlots(from, from + policies.length, from);
+    let count = 0;
+    for (; count < policies.length && plan.fitsRow(from + count, policies[count]!); count++) {
+      plan.addDecodeRow(this, from + count, tokens[from + count]!, slots[count]!, policies[count]!);
+    }
+    if (count > 0) sequence.pages.commit(from + count);
+    return count;
+  }
+
   /** Adds up to `rows` prefill rows. */
   abstract planPrefill(plan: StepPlan, rows: number, pages: PageKeeper): void;
   /** A draw came back. */
@@ -66,6 +91,7 @@ export abstract class Task {
     if (to > computed && !pages.prepare(this, Math.max(from, computed), to)) return -1;
     const first = plan.addPrefill(this, from, sequence.tokens.slice(from, to), this.kvSlots(from, to, computed));
     if (to > computed) sequence.pages.commit(to);
+    sequence.history.note(to, null);
     return first;
   }
 }
@@ -109,11 +135,18 @@ export class FeedTask extends Task {
 
   planDecode(): void {}
 
+  override planReplay(plan: StepPlan, pages: PageKeeper): number {
+    const rows = super.planReplay(plan, pages);
+    if (rows > 0)
+      this.#at = Math.min(this.sequence.pages.length, this.#wanted[this.#nextWanted]?.position ?? this.#end);
+    return rows;
+  }
+
   planPrefill(plan: StepPlan, rows: number, pages: PageKeeper): void {
     // KV dropped by preemption is computed again from the start; log-probabilities already delivered are not wanted twice.
     const from = Math.min(this.#at, this.sequence.pages.length);
     if (this.#at >= this.#end) return;
-    const to = this.#cut(from, Math.min(this.#end, from + rows), plan);
+    const to = this.#cut(from, Math.min(this.#end, from + rows, this.sequence.history.denseUntil(from)), plan);
     if (to <= from) return;
     const first = this.feed(plan, from, to, pages);
     if (first < 0) return;

@@ -4,7 +4,7 @@
  */
 import type { DeviceProfile } from '../gpu/profile.ts';
 import type { KvPrecision } from '../kernels/precision.ts';
-import type { CostByClass } from '../ledger/cost.ts';
+import type { Cost, CostByClass } from '../ledger/cost.ts';
 import type { LaneJournal } from './journal.ts';
 
 export type { DeviceProfile, LaneJournal };
@@ -57,8 +57,30 @@ export interface Generation extends AsyncIterable<TokenEvent> {
   [Symbol.asyncIterator](): AsyncIterator<TokenEvent, FinishReason, undefined>;
 }
 
-/** Which keys a decoded token attends to. Prefill is always dense. */
-export type AttentionPolicy = { readonly kind: 'dense' };
+/** What the policies that leave something out have in common. Tokens; all but `denseLayers` are for each KV head. */
+interface SparseSettings {
+  /** First tokens always attended to, rounded up to whole blocks. Default 4. */
+  readonly sinks?: number;
+  /** Last tokens always attended to, rounded up to whole blocks; the row's own block always is. Default 0. */
+  readonly local?: number;
+  /** Layers that attend to everything. Default [0]. */
+  readonly denseLayers?: readonly number[];
+}
+
+/**
+ * Which tokens a decoded token attends to; definitions in docs/sparse-attention.md. Prefill is always dense, and so is a
+ * token that a policy would have attend to everything. Choices are made for each layer and KV head.
+ * - `blockTopK`: the `budget` tokens, beside sinks and local ones, whose blocks score best by their summaries. A multiple of
+ *   `blockSize`: 16 by default, a power of two up to 64.
+ * - `window`: nothing but sinks and local tokens.
+ * - `tokenTopK`: the `budget` tokens of the best scores themselves, averaged over the query heads that share a KV head, as the
+ *   paper's oracle has it. A reference: it reads every key to find them.
+ */
+export type AttentionPolicy =
+  | { readonly kind: 'dense' }
+  | ({ readonly kind: 'blockTopK'; readonly budget: number; readonly blockSize?: number } & SparseSettings)
+  | ({ readonly kind: 'window'; readonly local: number } & SparseSettings)
+  | ({ readonly kind: 'tokenTopK'; readonly budget: number } & SparseSettings);
 
 /** What a lane, a run or an engine has cost: a snapshot, plain data. */
 export interface LedgerSnapshot {
@@ -69,6 +91,8 @@ export interface LedgerSnapshot {
   readonly flops: number;
   readonly bytes: number;
   readonly classes: CostByClass;
+  /** What the class `attention` would hold had every row attended to everything; absent where that is not told. */
+  readonly denseAttention?: Cost;
 }
 
 export interface Ledger {
@@ -82,6 +106,7 @@ export interface Lane {
   readonly length: number;
   /** The tokens held, prompt and generated. */
   readonly tokens: TokenIds;
+  /** How generations attend from the next call on. Forks inherit it. Throws `bad-option` for one that makes no sense. */
   attention: AttentionPolicy;
   readonly ledger: Ledger;
   /** Appends given tokens (prefill), batched with whatever else runs. */

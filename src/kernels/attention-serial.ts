@@ -72,15 +72,17 @@ export class SerialAttention implements AttentionKernels {
     const kvToken = this.#tokenBytes;
     return {
       record(recorder, { rows, decodeTokens, sparse, prefillPairs }) {
-        const attended = (sparse.rows > 0 ? sparse.tokensAt(layer) : decodeTokens) + prefillPairs;
-        recorder.dispatch(
+        const dense = decodeTokens + prefillPairs;
+        const attended = sparse.rows > 0 ? sparse.tokensAt(layer) + prefillPairs : dense;
+        const ends = 2 * rows * row * 4;
+        recorder.attend(
           kernel,
           bindings,
           [Math.ceil((rows * heads) / THREADS)],
-          'attention',
-          'attended',
           4 * row * attended,
-          kvToken * attended + 2 * rows * row * 4,
+          kvToken * attended + ends,
+          4 * row * dense,
+          kvToken * dense + ends,
         );
       },
     };

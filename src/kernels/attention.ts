@@ -192,48 +192,39 @@ export class BoundAttention {
       const tokens = sparse.rows > 0 ? sparse.tokensAt(layer) : shape.decodeTokens;
       const partial = heads * (headDim + 4) * 4;
       const shared = shape.sharedItems;
+      const rows = shape.decodeRows * row * 4;
       if (shared > 0) {
-        step.dispatch(
-          kernels.shared,
-          bindings.shared,
-          [shape.sharedTiles, groups.prefill],
-          'attention',
-          'attended',
-          4 * row * shared * SPLIT,
-          // Each split once for all rows of its tile.
-          kvToken * shape.sharedTiles * SPLIT + shape.sharedRows * row * 4 + shared * partial,
-        );
+        const flops = 4 * row * shared * SPLIT;
+        // Each split once for all rows of its tile.
+        const bytes = kvToken * shape.sharedTiles * SPLIT + shape.sharedRows * row * 4 + shared * partial;
+        step.attend(kernels.shared, bindings.shared, [shape.sharedTiles, groups.prefill], flops, bytes, flops, bytes);
       }
       const alone = tokens - shared * SPLIT;
-      step.dispatch(
+      const denseAlone = shape.decodeTokens - shared * SPLIT;
+      step.attend(
         kernels.decode,
         bindings.decode,
         [listed, groups.decode],
-        'attention',
-        'attended',
         4 * row * alone,
-        kvToken * alone + shape.decodeRows * row * 4 + (items - shared) * partial,
+        kvToken * alone + rows + (items - shared) * partial,
+        4 * row * denseAlone,
+        kvToken * denseAlone + rows + (shape.decodeItems - shared) * partial,
       );
-      step.dispatch(
+      step.attend(
         kernels.combine,
         bindings.combine,
         [Math.ceil((shape.decodeRows * row) / 4 / COMBINE_THREADS)],
-        'attention',
-        'attended',
         3 * row * items,
-        items * partial + shape.decodeRows * row * 4,
+        items * partial + rows,
+        3 * row * shape.decodeItems,
+        shape.decodeItems * partial + rows,
       );
     }
     if (shape.prefillTiles > 0) {
-      step.dispatch(
-        kernels.prefill,
-        this.#bindings.prefill,
-        [shape.prefillTiles, groups.prefill],
-        'attention',
-        'attended',
-        4 * row * shape.prefillPairs,
-        kvToken * shape.prefillTokens + 2 * (shape.rows - shape.decodeRows) * row * 4,
-      );
+      const flops = 4 * row * shape.prefillPairs;
+      const bytes = kvToken * shape.prefillTokens + 2 * (shape.rows - shape.decodeRows) * row * 4;
+      const grid = [shape.prefillTiles, groups.prefill] as const;
+      step.attend(kernels.prefill, this.#bindings.prefill, grid, flops, bytes, flops, bytes);
     }
   }
 }

@@ -8,6 +8,15 @@ import { PAGE_SIZE, type StepRecorder } from './step.ts';
 export interface KvCopyOptions extends Pick<AttentionShape, 'kvHeads' | 'headDim'> {
   /** Most copies in one step. */
   maxCopies: number;
+  /** Bytes of a page's summary in one layer; 0: pages have none. Default 0. */
+  summaryBytes?: number;
+}
+
+/** A layer's cache; summaries where its pages have them. */
+export interface CopiedBuffers {
+  readonly keys: GPUBuffer;
+  readonly values: GPUBuffer;
+  readonly summaries?: GPUBuffer | null;
 }
 
 /** One page to copy: physical pages. No target may be the source of another copy in the list. */
@@ -38,16 +47,16 @@ export class KvCopy {
 
   /** @throws ReckonError `bad-option` for a shape the kernel cannot serve or more copies than one dispatch may have. */
   static async create(gpu: Gpu, options: KvCopyOptions, precisions: Precisions): Promise<KvCopy> {
-    const { kvHeads, headDim, maxCopies } = options;
+    const { kvHeads, headDim, maxCopies, summaryBytes = 0 } = options;
     checkAttentionShape({ heads: kvHeads, kvHeads, headDim });
     const max = gpu.profile.limits.maxComputeWorkgroupsPerDimension;
     checkNumber('maxCopies', maxCopies, { min: 1, max, integer: true });
     const pageBytes = kvHeads * PAGE_SIZE * kvHeadBytes(headDim, precisions.kv);
     const kernel = await gpu.kernel({
       module: 'kv/copy',
-      bindings: ['read', 'write', 'write'],
-      constants: { VECTORS: pageBytes / 16, THREADS },
-      conditions: {},
+      bindings: ['read', 'write', 'write', ...(summaryBytes > 0 ? (['write'] as const) : [])],
+      constants: { VECTORS: pageBytes / 16, SUMMARY_VECTORS: summaryBytes / 16, THREADS },
+      conditions: { summaries: summaryBytes > 0 },
     });
     return new KvCopy(gpu, options, kernel, pageBytes);
   }
@@ -72,8 +81,9 @@ export class KvCopy {
   }
 
   /** The copies of one layer. */
-  bind(gpu: Gpu, { keys, values }: { keys: GPUBuffer; values: GPUBuffer }): BoundKvCopy {
-    return new BoundKvCopy(this, gpu.bind(this.kernel, [this.#pairs, keys, values]));
+  bind(gpu: Gpu, { keys, values, summaries }: CopiedBuffers): BoundKvCopy {
+    const optional = summaries ? [summaries] : [];
+    return new BoundKvCopy(this, gpu.bind(this.kernel, [this.#pairs, keys, values, ...optional]));
   }
 
   /** Frees the list. */
@@ -95,8 +105,9 @@ export class BoundKvCopy {
   /** @param count length of the uploaded list */
   record(step: StepRecorder, count: number): void {
     if (count === 0) return;
-    const { kernel, pageBytes } = this.#copy;
+    const { kernel, pageBytes, options } = this.#copy;
+    const bytes = 2 * (2 * pageBytes + (options.summaryBytes ?? 0)) * count;
     const grid = [Math.ceil(pageBytes / 16 / THREADS), count] as const;
-    step.dispatch(kernel, this.#bindings, grid, 'kvWrite', 'rows', 0, 4 * pageBytes * count);
+    step.dispatch(kernel, this.#bindings, grid, 'kvWrite', 'rows', 0, bytes);
   }
 }

@@ -26,6 +26,7 @@ export function precisionConditions(gpu: Gpu, { weights, kv }: Precisions): Reco
     half_weights: weights === 'f16',
     half_kv: kv === 'f16',
     int8_kv: kv === 'int8',
+    half_summaries: kv !== 'f32',
     f16: half && gpu.profile.features.f16,
   };
 }

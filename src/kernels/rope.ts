@@ -2,8 +2,9 @@
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
-import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
-import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
+import { type KvPrecision, kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
+import { PAGE_SIZE, type StepBuffers, type StepRecorder, type StepShape } from './step.ts';
+import { type SummaryKind, summaryPageBytes } from './summary.ts';
 
 /** How the pairs (i, i + headDim/2) of a head are rotated. */
 export interface Rotation {
@@ -24,6 +25,8 @@ export interface RopeAppendOptions extends AttentionShape {
   maxContext: number;
   /** RMS-normalises each q and k head first (Qwen3), with this added to the mean square; null: no normalisation. */
   qkNormEpsilon: number | null;
+  /** What full pages leave beside their keys; null or absent: nothing. */
+  summary?: SummaryKind | null;
 }
 
 export interface RopeAppendBuffers {
@@ -36,6 +39,8 @@ export interface RopeAppendBuffers {
   /** The layer's cache; layouts in shaders/attention/pages.wesl. */
   keys: GPUBuffer;
   values: GPUBuffer;
+  /** [page][kvHead][vectors][headDim]; only with summaries. */
+  summaries?: GPUBuffer;
   step: StepBuffers;
 }
 
@@ -75,15 +80,21 @@ export class RopeAppend {
   readonly perGroup: number;
   /** Bytes a row writes into the cache: keys and values of its heads. */
   readonly rowKvBytes: number;
+  /** Bytes of keys that a full page takes in for its summary, and of the summary; 0 without. */
+  readonly pageKeyBytes: number;
+  readonly summaryBytes: number;
   readonly #tables: GPUBuffer;
   readonly #gpu: Gpu;
 
-  private constructor(gpu: Gpu, options: RopeAppendOptions, kernel: Kernel, perGroup: number, rowKvBytes: number) {
+  private constructor(gpu: Gpu, options: RopeAppendOptions, kernel: Kernel, perGroup: number, kv: KvPrecision) {
     this.#gpu = gpu;
     this.options = options;
     this.kernel = kernel;
     this.perGroup = perGroup;
-    this.rowKvBytes = rowKvBytes;
+    const { kvHeads, headDim, summary } = options;
+    this.rowKvBytes = 2 * kvHeads * kvHeadBytes(headDim, kv);
+    this.pageKeyBytes = summary ? (PAGE_SIZE * this.rowKvBytes) / 2 : 0;
+    this.summaryBytes = summary ? summaryPageBytes(options, summary, kv) : 0;
     const tables = ropeTables(options.rotation, options.maxContext);
     this.#tables = gpu.buffer('rotary tables', tables.byteLength);
     gpu.device.queue.writeBuffer(this.#tables, 0, tables);
@@ -104,6 +115,7 @@ export class RopeAppend {
       bindings: [
         ...(['uniform', 'read', 'read', 'read', 'write', 'write', 'write'] as const),
         ...(normed ? (['read'] as const) : []),
+        ...(options.summary ? (['write'] as const) : []),
       ],
       constants: {
         HEADS: heads,
@@ -116,20 +128,29 @@ export class RopeAppend {
         FINE,
         MAX_GRID,
       },
-      conditions: { ...precisionConditions(gpu, precisions), qk_norm: normed },
+      conditions: {
+        ...precisionConditions(gpu, precisions),
+        qk_norm: normed,
+        summaries: Boolean(options.summary),
+        minmax: options.summary === 'minmax',
+      },
     });
-    return new RopeAppend(gpu, options, kernel, perGroup, 2 * kvHeads * kvHeadBytes(headDim, precisions.kv));
+    return new RopeAppend(gpu, options, kernel, perGroup, precisions.kv);
   }
 
   /**
    * The append of one layer.
    * @throws ReckonError `internal` when gains are missing, or given without QK-norm.
    */
-  bind(gpu: Gpu, { qkv, gains, q, keys, values, step }: RopeAppendBuffers): BoundRopeAppend {
+  bind(gpu: Gpu, { qkv, gains, q, keys, values, summaries, step }: RopeAppendBuffers): BoundRopeAppend {
     if ((gains === undefined) !== (this.options.qkNormEpsilon === null)) {
       throw new ReckonError('internal', 'QK-norm takes gains for q and k; without it there are none.');
     }
-    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, ...(gains ? [gains] : [])];
+    if ((summaries === undefined) === Boolean(this.options.summary)) {
+      throw new ReckonError('internal', 'Page summaries take a buffer; without them there is none.');
+    }
+    const optional = [gains, summaries].filter((buffer) => buffer !== undefined);
+    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, ...optional];
     return new BoundRopeAppend(this, gpu.bind(this.kernel, bindings));
   }
 
@@ -150,9 +171,9 @@ export class BoundRopeAppend {
   }
 
   /** Counts every row as written; rows whose KV is there already (NO_WRITE) are too few to matter. */
-  record(step: StepRecorder, { rows }: StepShape): void {
+  record(step: StepRecorder, { rows, filledPages }: StepShape): void {
     if (rows === 0) return;
-    const { kernel, perGroup, rowKvBytes, options } = this.#append;
+    const { kernel, perGroup, rowKvBytes, pageKeyBytes, summaryBytes, options } = this.#append;
     const { heads, kvHeads, headDim, qkNormEpsilon } = options;
     const groups = Math.ceil((rows * (heads + 2 * kvHeads)) / perGroup);
     const grid = [Math.min(groups, MAX_GRID), Math.ceil(groups / MAX_GRID)] as const;
@@ -160,9 +181,9 @@ export class BoundRopeAppend {
     // A pair: 6 to turn, 6 to join two angles; a number of q or k: 4 to normalise; of q: 1 to scale.
     const flops = rows * headDim * ((heads + kvHeads) * (6 + (normed ? 4 : 0)) + heads);
     const read = rows * (heads + 2 * kvHeads + 2) * headDim + (normed ? 2 * headDim : 0);
-    const bytes = (read + rows * heads * headDim) * 4;
+    const bytes = (read + rows * heads * headDim) * 4 + filledPages * pageKeyBytes;
     step.dispatch(kernel, this.#bindings, grid, 'other', 'rows', flops, bytes);
-    step.costs.add('rows', 'kvWrite', 0, rows * rowKvBytes);
+    step.costs.add('rows', 'kvWrite', 0, rows * rowKvBytes + filledPages * summaryBytes);
   }
 }
 

@@ -51,7 +51,108 @@ export function writePolicyList(
   words[at + 3] = list.gap;
   words[at + 4] = list.shift;
   words[at + 5] = list.tokens;
-  for (const layer of denseLayers) words[at + 8 + (layer >> 5)]! |= 1 << (layer & 31);
+  setLayers(words, at + 8, denseLayers);
+}
+
+/** Where scores of blocks come from: the summaries of pages, or the keys of smaller blocks. */
+export const SEARCH_KINDS = ['summaries', 'keys'] as const;
+export type SearchKind = (typeof SEARCH_KINDS)[number];
+
+/** u32 words of a search: `Search` in shaders/lib/step.wesl. */
+export const SEARCH_WORDS = 16;
+
+/** A choice of blocks, as `Search` in shaders/lib/step.wesl has it, without the row and its lane. */
+export interface SearchPlan {
+  readonly first: number;
+  readonly candidates: number;
+  readonly chosen: number;
+  readonly shift: number;
+  /** Word of the first score and list entry of KV head 0. */
+  readonly scores: number;
+  readonly list: number;
+  /** Entries of one KV head's list. */
+  readonly entries: number;
+}
+
+export function writeSearch(
+  words: Uint32Array,
+  index: number,
+  row: number,
+  table: number,
+  search: SearchPlan,
+  denseLayers: readonly number[],
+): void {
+  const at = index * SEARCH_WORDS;
+  words.fill(0, at, at + SEARCH_WORDS);
+  words[at] = row;
+  words[at + 1] = table;
+  words[at + 2] = search.first;
+  words[at + 3] = search.candidates;
+  words[at + 4] = search.chosen;
+  words[at + 5] = search.shift;
+  words[at + 6] = search.scores;
+  words[at + 7] = search.list;
+  words[at + 8] = search.entries;
+  setLayers(words, at + 12, denseLayers);
+}
+
+function setLayers(words: Uint32Array, at: number, layers: readonly number[]): void {
+  for (const layer of layers) words[at + (layer >> 5)]! |= 1 << (layer & 31);
+}
+
+/** Searches of one kind in a step. Numbers are for each KV head. */
+export class SearchWork {
+  count = 0;
+  /** Most candidates of a search. */
+  longest = 0;
+  #candidates = 0;
+  #vectors = 0;
+  #entries = 0;
+  /** What of count, candidates, vectors and entries falls away in each layer, where rows are dense. */
+  readonly #dense = new Float64Array(4 * MAX_LAYERS);
+
+  reset(): void {
+    if (this.count > 0) this.#dense.fill(0);
+    this.count = 0;
+    this.longest = 0;
+    this.#candidates = 0;
+    this.#vectors = 0;
+    this.#entries = 0;
+  }
+
+  add({ candidates, shift, entries }: SearchPlan, kind: SearchKind, denseLayers: readonly number[]): void {
+    // Keys are read one by one, summaries page by page.
+    const vectors = candidates * (kind === 'keys' ? 1 << shift : 1 << (shift - PAGE_SHIFT));
+    this.count++;
+    this.longest = Math.max(this.longest, candidates);
+    this.#candidates += candidates;
+    this.#vectors += vectors;
+    this.#entries += entries;
+    for (const layer of denseLayers) {
+      this.#dense[layer * 4]! += 1;
+      this.#dense[layer * 4 + 1]! += candidates;
+      this.#dense[layer * 4 + 2]! += vectors;
+      this.#dense[layer * 4 + 3]! += entries;
+    }
+  }
+
+  countAt(layer: number): number {
+    return this.count - this.#dense[layer * 4]!;
+  }
+
+  candidatesAt(layer: number): number {
+    return this.#candidates - this.#dense[layer * 4 + 1]!;
+  }
+
+  /** Keys or page summaries that are read. */
+  vectorsAt(layer: number): number {
+    return this.#vectors - this.#dense[layer * 4 + 2]!;
+  }
+
+  /** Entries of the lists that are left. */
+  entriesAt(layer: number): number {
+    return this.#entries - this.#dense[layer * 4 + 3]!;
+  }
 }
 
 /** Work of the decode attention where rows attend to less than everything. All zero in a step without such rows. */
@@ -63,6 +164,7 @@ export class SparseWork {
   tokens = 0;
   /** Of the items, those read for one row alone. */
   soloItems = 0;
+  readonly searches: Record<SearchKind, SearchWork> = { summaries: new SearchWork(), keys: new SearchWork() };
   /** Per layer: rows that are dense there in spite of their policy, and what that adds to items and tokens. */
   readonly #dense = new Float64Array(3 * MAX_LAYERS);
 
@@ -72,6 +174,7 @@ export class SparseWork {
     this.items = 0;
     this.tokens = 0;
     this.soloItems = 0;
+    for (const kind of SEARCH_KINDS) this.searches[kind].reset();
   }
 
   /** Notes that a row is dense in a layer, where it takes so many more items and tokens than its policy says. */

@@ -6,7 +6,7 @@ import type { Gpu, Grid, Kernel } from '../gpu/index.ts';
 import { Recorder } from '../gpu/index.ts';
 import type { CostClass } from '../ledger/cost.ts';
 import { type Share, StepCosts } from '../ledger/step-costs.ts';
-import { PAGE_SHIFT, ROW_LIST_WORDS, type SparseWork } from './row-lists.ts';
+import { PAGE_SHIFT, ROW_LIST_WORDS, SEARCH_WORDS, type SparseWork } from './row-lists.ts';
 
 /** Tokens a page holds; also the height of a block of transposed keys. Mirrored in shaders by the constant PAGE. */
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
@@ -45,6 +45,8 @@ export interface StepShape {
   prefillPairs: number;
   /** Σ over prefill tiles of KV tokens read (the longest row of each). */
   prefillTokens: number;
+  /** Rows that fill a page of the cache, which leave its summary. */
+  filledPages: number;
   /** Rows whose logits are wanted. */
   logitRows: number;
   /** Draws from those logits. */
@@ -64,8 +66,9 @@ export interface StepLimits {
   slots: number;
   /** Pages a lane's block table has room for. */
   maxPagesPerLane: number;
-  /** Entries of the lists that selections leave, of all rows and KV heads together. */
+  /** Entries of the lists that selections leave, and scores of blocks, each of all rows and KV heads together. */
   maxListEntries: number;
+  maxScores: number;
 }
 
 /**
@@ -77,6 +80,7 @@ export interface StepLimits {
  * - `firstItems` [maxRows]: place of each decode row's partial results, one a split
  * - `sparseItems`, `sparseFirstItems`: the same where policies hold
  * - `sharedTiles` [maxItems / 2] × (first row, row count, slot, position of the split): splits read for several decode rows
+ * - `summarySearches`, `keySearches` [maxRows] × `Search`: choices of blocks, by where their scores come from
  * - `tiles` [maxRows] × (first row, row count, slot, position of the first row): prefill attention work
  * - `logitRows` [maxLogitRows]: row index of each logits row
  * - `samples` [maxSamples] × (logits row, slot, target token, flags)
@@ -93,6 +97,8 @@ export interface StepBuffers {
   sparseItems: GPUBuffer;
   sparseFirstItems: GPUBuffer;
   sharedTiles: GPUBuffer;
+  summarySearches: GPUBuffer;
+  keySearches: GPUBuffer;
   tiles: GPUBuffer;
   logitRows: GPUBuffer;
   samples: GPUBuffer;
@@ -113,6 +119,8 @@ export function createStepBuffers(gpu: Gpu, limits: StepLimits): StepBuffers {
     sparseItems: words('step sparse items', limits.maxItems * 2),
     sparseFirstItems: words('step sparse first items', limits.maxRows),
     sharedTiles: words('step shared tiles', Math.ceil(limits.maxItems / 2) * 4),
+    summarySearches: words('step searches by summaries', limits.maxRows * SEARCH_WORDS),
+    keySearches: words('step searches by keys', limits.maxRows * SEARCH_WORDS),
     tiles: words('step tiles', limits.maxRows * 4),
     logitRows: words('step logit rows', limits.maxLogitRows),
     samples: words('step samples', limits.maxSamples * 4),
@@ -147,5 +155,19 @@ export class StepRecorder {
   ): void {
     this.recorder.dispatch(kernel, bindings, grid);
     this.costs.add(share, kind, flops, bytes);
+  }
+
+  /** A dispatch of class `attention`, and what it would cost if its rows attended to everything. */
+  attend(
+    kernel: Kernel,
+    bindings: GPUBindGroup,
+    grid: Grid,
+    flops: number,
+    bytes: number,
+    denseFlops: number,
+    denseBytes: number,
+  ): void {
+    this.recorder.dispatch(kernel, bindings, grid);
+    this.costs.addAttention(flops, bytes, denseFlops, denseBytes);
   }
 }

@@ -5,6 +5,8 @@ import { bytesText } from './words.ts';
 export interface CacheNeeds {
   /** KV of one token over all layers, bytes; half of it keys. */
   kvBytesPerToken: number;
+  /** What a page takes beside that, in buffers of its own, bytes. Default 0. */
+  summaryBytesPerPage?: number;
   /** Tokens a page holds. */
   pageSize: number;
   /** Longest sequence the model allows, tokens. */
@@ -35,13 +37,14 @@ export function planCache(needs: CacheNeeds): CachePlan {
   const kvBytesPerToken = checkNumber('kvBytesPerToken', needs.kvBytesPerToken, positive);
   const pageSize = checkNumber('pageSize', needs.pageSize, positive);
   const modelContext = checkNumber('maxContext', needs.maxContext, positive);
+  const summaryBytes = checkNumber('summaryBytesPerPage', needs.summaryBytesPerPage ?? 0, { min: 0, integer: true });
   const layers = checkNumber('layers', needs.layers, positive);
   const budget = checkNumber('memoryBudgetBytes', needs.memoryBudgetBytes, { min: 0 });
   const maxBuffer = checkNumber('maxBufferBytes', needs.maxBufferBytes, { min: 0 });
   const maxLanes = checkNumber('maxLanes', needs.maxLanes ?? Number.POSITIVE_INFINITY, { min: 1 });
 
-  const pageBytes = kvBytesPerToken * pageSize;
-  const partBytes = pageBytes / (2 * layers);
+  const pageBytes = kvBytesPerToken * pageSize + summaryBytes;
+  const partBytes = (kvBytesPerToken * pageSize) / (2 * layers);
   if (budget < pageBytes) {
     throw new ReckonError(
       'over-capacity',

@@ -8,24 +8,47 @@ import { COST_CLASSES, type Cost, type CostByClass, type CostClass, zeroCosts } 
  * How a dispatch's cost is shared out over lanes:
  * - `rows`: by the rows a lane has in the step (weights are read once for all of them, so each row pays an equal part);
  * - `attended`: by the KV tokens its rows attend to;
+ * - `searched`: by the keys and page summaries that selections score for it;
  * - `logits`: by the rows it wants logits of.
  */
-export const SHARES = ['rows', 'attended', 'logits'] as const;
+export const SHARES = ['rows', 'attended', 'searched', 'logits'] as const;
 export type Share = (typeof SHARES)[number];
 
 /** A lane's part of each share, as fractions of the step's whole. */
 export type ShareFractions = Record<Share, number>;
 
+/** The same, and its part of what attention would cost if every row attended to everything. */
+export interface LaneFractions extends ShareFractions {
+  denseAttended: number;
+}
+
 const CLASSES = COST_CLASSES.length;
 const index = (share: number, kind: number) => (share * CLASSES + kind) * 2;
-const SHARE_INDEX: Record<Share, number> = { rows: 0, attended: 1, logits: 2 };
+const SHARE_INDEX = Object.fromEntries(SHARES.map((name, i) => [name, i])) as Record<Share, number>;
+/** All of a step. */
+export const WHOLE: LaneFractions = { rows: 1, attended: 1, searched: 1, logits: 1, denseAttended: 1 };
+
 const CLASS_INDEX = Object.fromEntries(COST_CLASSES.map((name, i) => [name, i])) as Record<CostClass, number>;
 
 export class StepCosts {
   readonly #sums = new Float64Array(SHARES.length * CLASSES * 2);
+  /** What attention would have cost had every row attended to everything; in no sum. */
+  readonly denseAttention: Cost = { flops: 0, bytes: 0 };
 
   reset(): void {
     this.#sums.fill(0);
+    this.denseAttention.flops = 0;
+    this.denseAttention.bytes = 0;
+  }
+
+  /**
+   * Adds a dispatch of class `attention`, shared out by tokens attended, and beside it what it would have cost had its
+   * rows attended to everything.
+   */
+  addAttention(flops: number, bytes: number, denseFlops: number, denseBytes: number): void {
+    this.add('attended', 'attention', flops, bytes);
+    this.denseAttention.flops += denseFlops;
+    this.denseAttention.bytes += denseBytes;
   }
 
   /** Adds one dispatch. */
@@ -37,7 +60,7 @@ export class StepCosts {
 
   /** Adds this step's whole cost into `into`. */
   addTotal(into: CostByClass): void {
-    this.addPart(into, { rows: 1, attended: 1, logits: 1 });
+    this.addPart(into, WHOLE);
   }
 
   /** Adds a lane's part into `into`. */

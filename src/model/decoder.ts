@@ -12,6 +12,7 @@ import { RmsNorm } from '../kernels/norm.ts';
 import type { Precisions } from '../kernels/precision.ts';
 import { RopeAppend } from '../kernels/rope.ts';
 import { type BoundSampler, FORCED, RESULT_WORDS, type ResolvedSampling, Sampler } from '../kernels/sample.ts';
+import { Selection } from '../kernels/selection.ts';
 import {
   createStepBuffers,
   PAGE_SIZE,
@@ -20,10 +21,11 @@ import {
   type StepRecorder,
   type StepShape,
 } from '../kernels/step.ts';
+import type { SummaryKind } from '../kernels/summary.ts';
 import { planCache } from '../kv/index.ts';
 import type { Cost } from '../ledger/cost.ts';
 import { allocateFeedForward, createFeedForward, matmulsFor, type Op } from './feed-forward.ts';
-import { allocateKv, kvBytesPerToken } from './kv-cache.ts';
+import { allocateKv, kvBytesPerToken, type LayerKv, summaryBytesPerPage } from './kv-cache.ts';
 import { rotationOf } from './rope-frequencies.ts';
 import { type StepSizes, stepLimits } from './step-limits.ts';
 import type { Weights } from './weights.ts';
@@ -33,6 +35,11 @@ export interface DecoderSizes extends StepSizes {
   kvBytes: number;
   /** Room for token biases, of all lanes together. */
   maxBiases?: number;
+  /**
+   * What full pages keep for block top-k attention, some 3 % of the KV (6 % for minmax); null: nothing, and lanes cannot use
+   * it with blocks of a page or more. Default 'mean'.
+   */
+  summary?: SummaryKind | null;
   /** Which way attention is computed; default: what suits the device. Both give the same bits. */
   serialAttention?: boolean;
   /** How matmuls are laid out; default: what suits the device. Those that cut K alike give the same bits. */
@@ -48,10 +55,15 @@ export class Decoder {
   readonly step: StepBuffers;
   /** u32 [maxSamples] × (token, bits of the f32 log-probability). */
   readonly results: GPUBuffer;
+  /** The cache, layer by layer: for tests and benchmarks. */
+  readonly cache: readonly LayerKv[];
   /** f32 [maxLogitRows][vocabulary]: of the last step, for tests. */
   readonly logits: GPUBuffer;
   readonly totalPages: number;
+  /** KV and, in proportion, page summaries. */
   readonly kvBytesPerToken: number;
+  /** What full pages keep of their keys. */
+  readonly summary: SummaryKind | null;
   /** Longest lane: the model's, what was asked for, or what the cache holds, whichever is least. */
   readonly maxContext: number;
   readonly #ops: readonly Op[];
@@ -67,7 +79,8 @@ export class Decoder {
     step: StepBuffers;
     results: GPUBuffer;
     logits: GPUBuffer;
-    cache: { totalPages: number; bytesPerToken: number; maxContext: number };
+    kv: readonly LayerKv[];
+    cache: { totalPages: number; bytesPerToken: number; maxContext: number; summary: SummaryKind | null };
     ops: readonly Op[];
     copies: readonly BoundKvCopy[];
     copy: KvCopy;
@@ -80,8 +93,10 @@ export class Decoder {
     this.step = parts.step;
     this.results = parts.results;
     this.logits = parts.logits;
+    this.cache = parts.kv;
     this.totalPages = parts.cache.totalPages;
     this.kvBytesPerToken = parts.cache.bytesPerToken;
+    this.summary = parts.cache.summary;
     this.maxContext = parts.cache.maxContext;
     this.#ops = parts.ops;
     this.#copies = parts.copies;
@@ -102,10 +117,13 @@ export class Decoder {
     sizes: DecoderSizes,
   ): Promise<Decoder> {
     const { layers, hiddenSize, heads, kvHeads, headDim, vocabSize, normEps } = config;
+    const summary = sizes.summary === undefined ? 'mean' : sizes.summary;
     const bytesPerToken = kvBytesPerToken(config, precisions.kv);
+    const summaryBytes = summaryBytesPerPage(config, precisions.kv, summary);
     const { maxBufferSize, maxStorageBufferBindingSize } = gpu.profile.limits;
     const cache = planCache({
       kvBytesPerToken: bytesPerToken,
+      summaryBytesPerPage: summaryBytes,
       pageSize: PAGE_SIZE,
       maxContext: sizes.maxContext,
       layers,
@@ -121,7 +139,7 @@ export class Decoder {
     const matmuls = matmulsFor(gpu, sizes.matmulTuning);
     const { embedding } = weights;
 
-    const [embed, norm, finalNorm, rope, attend, head, copy, compiled] = await Promise.all([
+    const [embed, norm, finalNorm, rope, attend, head, copy, selection, compiled] = await Promise.all([
       Embed.create(gpu, { hidden: hiddenSize, vocab: vocabSize, format: embedding.format, parts: embedding.parts }),
       RmsNorm.create(gpu, { hidden: hiddenSize, epsilon: normEps, gather: false }),
       RmsNorm.create(gpu, { hidden: hiddenSize, epsilon: normEps, gather: true }),
@@ -132,6 +150,7 @@ export class Decoder {
           rotation: rotationOf(config, cache.maxContext),
           maxContext: cache.maxContext,
           qkNormEpsilon: config.qkNorm ? normEps : null,
+          summary,
         },
         precisions,
       ),
@@ -142,7 +161,12 @@ export class Decoder {
         sizes.serialAttention,
       ),
       matmuls.of(weights.head, 'store', { rows: 'logitRows' }),
-      KvCopy.create(gpu, { kvHeads, headDim, maxCopies: limits.maxRows }, precisions),
+      KvCopy.create(
+        gpu,
+        { kvHeads, headDim, maxCopies: limits.maxRows, summaryBytes: summaryBytes / layers },
+        precisions,
+      ),
+      Selection.create(gpu, { ...attention, summary, maxScores: limits.maxScores }, precisions),
       // Layers may differ in the formats of their weights, and in what follows attention; what is alike is compiled once.
       Promise.all(
         weights.layers.map(async (w) => ({
@@ -172,18 +196,19 @@ export class Decoder {
       const scratch = allocateFeedForward(gpu, config, limits, rows);
       const logits = floats('logits', limits.maxLogitRows * vocabSize);
       const results = floats('draws', limits.maxSamples * RESULT_WORDS);
-      const kv = allocateKv(gpu, config, precisions.kv, cache.totalPages);
+      const kv = allocateKv(gpu, config, precisions.kv, cache.totalPages, summary);
 
       const ops: Op[] = [embed.bind(gpu, { table: weights.embedding, out: x, step })];
       for (const [layer, w] of weights.layers.entries()) {
         const { qkv, output, feedForward } = compiled[layer]!;
-        const { keys, values } = kv[layer]!;
+        const { keys, values, summaries } = kv[layer]!;
         const bias = w.qkvBias ? { bias: w.qkvBias } : {};
         const gains = w.qkNorm ? { gains: w.qkNorm } : {};
         ops.push(
           norm.bind(gpu, { x, gain: w.inputNorm, out: h, step }),
           qkv.bind(gpu, { x: h, weights: w.qkv, out: qkvRows, ...bias, step }),
-          rope.bind(gpu, { qkv: qkvRows, ...gains, q, keys, values, step }),
+          rope.bind(gpu, { qkv: qkvRows, ...gains, q, keys, values, ...(summaries ? { summaries } : {}), step }),
+          selection.bind(gpu, { q, keys, summaries, step, layer }),
           attend.bind(gpu, { q, keys, values, att, step, layer }),
           output.bind(gpu, { x: att, weights: w.output, out: x, step }),
           norm.bind(gpu, { x, gain: w.postNorm, out: h, step }),
@@ -201,7 +226,8 @@ export class Decoder {
         step,
         results,
         logits,
-        cache: { ...cache, bytesPerToken },
+        kv,
+        cache: { ...cache, bytesPerToken: bytesPerToken + summaryBytes / PAGE_SIZE, summary },
         ops,
         copies: kv.map((layer) => copy.bind(gpu, layer)),
         copy,

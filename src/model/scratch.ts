@@ -1,4 +1,4 @@
-/** How much GPU memory a decoder takes beside weights and KV: activations, logits, partial attention results. */
+/** How much GPU memory a decoder takes beside weights and KV: activations, logits, partial attention results, selections. */
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { StepLimits } from '../kernels/step.ts';
 
@@ -26,5 +26,6 @@ export function scratchBytes(widths: Widths, limits: StepLimits): number {
   const rows = limits.maxRows * (2 * hiddenSize + qkv + 2 * queries + inner);
   const partials = limits.maxItems * heads * (headDim + 4);
   const logits = limits.maxLogitRows * vocabSize;
-  return FLOAT * (rows + partials + logits);
+  const selections = limits.maxListEntries + limits.maxScores;
+  return FLOAT * (rows + partials + logits + selections);
 }

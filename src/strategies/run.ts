@@ -6,7 +6,7 @@ import { runCandidate } from './candidate.ts';
 import { readPrompt, stepCost } from './prompt.ts';
 import { BOUNDLESS, leastTokens, Purse, type StepCost } from './purse.ts';
 import type { BudgetEvent, CostEvent, StrategyContext } from './types.ts';
-import { sumSnapshots } from './usage.ts';
+import { denseCost, sumSnapshots } from './usage.ts';
 
 /** Tokens of a forced close; 0 where there is no thinking to close. */
 function closeTokens({ engine, dialect }: StrategyContext): number {
@@ -70,6 +70,7 @@ export class Run {
     signal?.addEventListener('abort', leave, { once: true });
     try {
       const [root] = opened as [Lane];
+      if (context.attention) root.attention = context.attention;
       const alone = await readPrompt(root, context, intensity, need);
       const read = root.ledger.snapshot();
       const lanes = root.fork(count);
@@ -137,7 +138,9 @@ export class Run {
 
   cost(): CostEvent {
     const lanes = this.lanes.map((_, index) => this.#laneCost(index));
-    return { type: 'cost', lanes, total: sumSnapshots([this.#prompt, ...lanes]), seconds: this.#seconds() };
+    const total = sumSnapshots([this.#prompt, ...lanes]);
+    const dense = denseCost(total);
+    return { type: 'cost', lanes, total, seconds: this.#seconds(), ...(dense ? { dense } : {}) };
   }
 
   /** Null without a budget. */

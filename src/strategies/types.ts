@@ -4,7 +4,7 @@
  */
 
 import type { RunAccount } from '../cost/account.ts';
-import type { Engine, FinishReason, LedgerSnapshot, Sampling, TokenIds } from '../engine/types.ts';
+import type { AttentionPolicy, Engine, FinishReason, LedgerSnapshot, Sampling, TokenIds } from '../engine/types.ts';
 import type { Cost } from '../ledger/cost.ts';
 import type { Verdict } from '../tasks/types.ts';
 import type { ThinkingDialect } from '../text/thinking.ts';
@@ -67,7 +67,7 @@ export interface CostEvent {
   seconds: number;
   /** How well steps are predicted: medians of recent ones in milliseconds, and the median error as a fraction. */
   timing?: StepTimes;
-  /** What `total` would be if every token had attended to all before it; absent where all did. */
+  /** What `total` would be if every token had attended to all before it; absent where all did, or where nobody tells. */
   dense?: Cost;
 }
 /** Measured beside predicted. */
@@ -168,6 +168,8 @@ export interface StrategyContext {
   thinking: ThinkingOptions;
   /** Most tokens of an answer, and what else ends it. */
   answer: { maxTokens: number; stopStrings?: readonly string[] };
+  /** What generated tokens attend to. Default dense. */
+  attention?: AttentionPolicy;
   /** What the whole run may spend. Nearly spent, lanes close their thinking and answer. */
   budget?: Budget;
   /** FLOPs that one byte weighs in `budget.eflops`. Default 562.5, the papers'. */

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { disposeAll, errorCode, openRig, type Rig, randomTokens, readAll, runAlone, TINY } from './rig.ts';
 
-/** KV of one page of TINY in f32. */
-const PAGE_BYTES = 16 * 2 * TINY.layers * TINY.kvHeads * TINY.headDim * 4;
+/** KV and summary of one page of TINY in f32. */
+const PAGE_BYTES = (16 * 2 + 1) * TINY.layers * TINY.kvHeads * TINY.headDim * 4;
 
 const allFree = ({ engine }: Rig) => {
   engine.clearPrefixes();

@@ -24,7 +24,7 @@ describe('KV in int8', () => {
   beforeAll(async () => {
     const open = (options: object) => openRig(config, { precisions: int8, ...options });
     // Twelve pages of 16 tokens: 24 codes and a scale for each of 2 heads, keys and values, 2 layers.
-    small = await open({ kvBytes: 12 * 16 * (24 + 4) * 2 * 2 * 2, serialAttention: true });
+    small = await open({ kvBytes: 12 * (16 * (24 + 4) * 2 + 24 * 2) * 2 * 2, serialAttention: true });
     ample = await open({ serialAttention: false });
   });
   afterAll(() => {
@@ -55,7 +55,10 @@ describe('KV in int8', () => {
         ),
       );
     const expected = await run(ample);
-    expect(small.engine.capacity).toMatchObject({ totalPages: 12, bytesPerToken: (24 + 4) * 2 * 2 * 2 });
+    expect(small.engine.capacity).toMatchObject({
+      totalPages: 12,
+      bytesPerToken: (24 + 4) * 2 * 2 * 2 + (24 * 2 * 2 * 2) / 16,
+    });
     expect(await run(small)).toEqual(expected);
     expect(await errorCode(() => runAlone(small.engine, randomTokens(193, 1), {}))).toBe('over-capacity');
   });

@@ -132,7 +132,7 @@ class Histories {
 }
 
 /** KV of one page in f32. */
-const PAGE_BYTES = 16 * 2 * TINY.layers * TINY.kvHeads * TINY.headDim * 4;
+const PAGE_BYTES = (16 * 2 + 1) * TINY.layers * TINY.kvHeads * TINY.headDim * 4;
 
 describe.each<{ name: string; options: RigOptions; runs: number }>([
   { name: 'with ample memory', options: {}, runs: 300 },

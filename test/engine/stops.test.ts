@@ -229,7 +229,7 @@ describe('prefixes', () => {
   });
 
   it('give their pages back under pressure', async () => {
-    const small = await openRig(undefined, { kvBytes: 16 * 2 * 2 * 16 * 4 * 20 });
+    const small = await openRig(undefined, { kvBytes: (16 * 2 + 1) * 2 * 16 * 4 * 20 });
     const { engine } = small;
     for (let i = 0; i < 12; i++) await runAlone(engine, randomTokens(100, i), { seed: i, maxTokens: 5 });
     expect(engine.capacity.freePages).toBeLessThan(engine.capacity.totalPages);

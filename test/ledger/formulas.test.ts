@@ -57,6 +57,10 @@ describe.each([
       flops: after.flops - before.flops,
       bytes: after.bytes - before.bytes,
       classes,
+      denseAttention: {
+        flops: after.denseAttention!.flops - before.denseAttention!.flops,
+        bytes: after.denseAttention!.bytes - before.denseAttention!.bytes,
+      },
     };
   }
 
@@ -108,7 +112,9 @@ describe.each([
       expect(classes.attention.flops).toBeLessThan(dots + 3 * heads * headDim * layers * draws * 2);
     }
     const kvToken = 2 * kvHeads * headDim * 4;
-    expect(classes.kvWrite).toEqual({ flops: 0, bytes: rows * layers * kvToken });
+    // Keys and values of every row; of every full page the mean of its keys.
+    const filled = lanes.reduce((sum, [prompt, drawn]) => sum + Math.floor((prompt + drawn - 1) / 16), 0);
+    expect(classes.kvWrite).toEqual({ flops: 0, bytes: layers * (rows * kvToken + (filled * kvToken) / 2) });
     // Prefill reads keys and values once for a tile of up to eight rows, at least.
     expect(classes.attention.bytes).toBeGreaterThanOrEqual((layers * kvToken * pairs) / 8);
     expect(classes.attention.bytes).toBeLessThan(layers * (kvToken * pairs + 64 * rows * heads * (headDim + 4)));
@@ -131,6 +137,51 @@ describe.each([
       3,
     );
     expect(records.reduce((sum, step) => sum + step.flops, 0)).toBeCloseTo(flops, 3);
+  });
+
+  it('charges a sparse row with what it attends to and with its search, and tells what dense attention would cost', async () => {
+    const [prompt, drawn, chosen] = [70, 20, 2];
+    const lanes = [rig.engine.open(), rig.engine.open()];
+    const total = await spent(() =>
+      Promise.all(
+        lanes.map(async (lane, i) => {
+          // One of the two stays dense.
+          if (i === 0) lane.attention = { kind: 'blockTopK', budget: 16 * chosen };
+          await lane.append(randomTokens(prompt, i));
+          await readAll(lane.generate({ seed: i, maxTokens: drawn }));
+        }),
+      ),
+    );
+    const dots = 4 * heads * headDim;
+    let left = 0;
+    const search = { flops: 0, bytes: 0 };
+    for (let length = prompt; length < prompt + drawn; length++) {
+      // The first page is a sink, the row's own is not asked about; all layers but the first choose.
+      const candidates = Math.floor((length - 1) / 16) - 1;
+      left += (layers - 1) * (candidates - chosen) * 16;
+      const pages = 1 + chosen + 1;
+      search.flops += (layers - 1) * (2 * headDim * kvHeads * candidates + heads * headDim);
+      // Mean keys and queries; a score per candidate, written and gone over six times; the list.
+      const words = headDim * kvHeads * candidates + heads * headDim + kvHeads * (7 * candidates + pages);
+      search.bytes += (layers - 1) * 4 * words;
+    }
+    expect(left).toBeGreaterThan(0);
+    expect(total.classes.search).toEqual(search);
+    const saved = dots * left;
+    const dense = total.denseAttention!;
+    const merging = serialAttention ? 0 : 3 * heads * headDim * layers * 2 * drawn * 2;
+    expect(dense.flops).toBeGreaterThanOrEqual(dots * layers * 2 * attended(prompt, drawn));
+    expect(dense.flops).toBeLessThanOrEqual(dots * layers * 2 * attended(prompt, drawn) + merging);
+    expect(dense.flops - total.classes.attention.flops).toBe(saved);
+    expect(dense.bytes - total.classes.attention.bytes).toBe(2 * kvHeads * headDim * 4 * left);
+    // Each pays for its own.
+    const [sparse, other] = lanes.map((lane) => lane.ledger.snapshot());
+    expect(sparse!.classes.search.flops).toBeCloseTo(search.flops, 3);
+    expect(other!.classes.search.flops).toBe(0);
+    expect(other!.denseAttention!.flops - other!.classes.attention.flops).toBeLessThan(1e-3 * dense.flops);
+    const own = sparse!.denseAttention!.flops - sparse!.classes.attention.flops;
+    expect(Math.abs(own - saved)).toBeLessThan(0.01 * saved);
+    disposeAll(lanes);
   });
 
   it('is shared out over lanes without rest, never shrinks, and charges scores to their lane', async () => {
@@ -179,7 +230,9 @@ describe.each([
     expect(total.rows).toBe(39 + 8 * 4);
     const token = 2 * kvHeads * headDim * 4;
     // The root holds on to its open page: each of the forks copies it, read and written whole, in every layer.
-    expect(total.classes.kvWrite.bytes).toBe(layers * token * (total.rows + 8 * 2 * 16));
+    // So is its summary, which nobody has written there yet: it is not full. The root filled two pages.
+    const summary = token / 2;
+    expect(total.classes.kvWrite.bytes).toBe(layers * (token * (total.rows + 8 * 2 * 16) + summary * (8 * 2 + 2)));
   });
 
   it('records as many dispatches for many lanes as for one, at most nine a layer', async () => {

@@ -33,13 +33,14 @@ describe('StepCosts', () => {
     fc.assert(
       fc.property(
         fc.array(entry),
-        fc.record({ rows: fc.nat(64), attended: fc.nat(64), logits: fc.nat(64) }),
+        fc.record({ rows: fc.nat(64), attended: fc.nat(64), searched: fc.nat(64), logits: fc.nat(64) }),
         (entries, sixtyfourths) => {
           const costs = new StepCosts();
           for (const { share, kind, flops, bytes } of entries) costs.add(share, kind, flops, bytes);
           const part = {
             rows: sixtyfourths.rows / 64,
             attended: sixtyfourths.attended / 64,
+            searched: sixtyfourths.searched / 64,
             logits: sixtyfourths.logits / 64,
           };
           const both = zeroCosts();
@@ -48,7 +49,8 @@ describe('StepCosts', () => {
             const flops = entries.reduce((sum, one) => sum + (one.kind === kind ? one.flops * part[one.share] : 0), 0);
             expect(both[kind].flops).toBeCloseTo(flops, 3);
           }
-          costs.addPart(both, { rows: 1 - part.rows, attended: 1 - part.attended, logits: 1 - part.logits });
+          const { rows, attended, searched, logits } = part;
+          costs.addPart(both, { rows: 1 - rows, attended: 1 - attended, searched: 1 - searched, logits: 1 - logits });
           const whole = costs.sum();
           expect(totalCost(both).flops).toBeCloseTo(whole.flops, 3);
           expect(totalCost(both).bytes).toBeCloseTo(whole.bytes, 3);

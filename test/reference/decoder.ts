@@ -3,6 +3,7 @@
  * Slow and plain on purpose; everything faster is held against it.
  */
 import { attend } from './attention.ts';
+import { attendedPositions, type ReferencePolicy } from './policies.ts';
 import { type ReferenceRope, rotate } from './rope.ts';
 
 export interface ReferenceConfig extends ReferenceRope {
@@ -66,6 +67,7 @@ function rmsNorm(x: Float64Array, weight: Float64Array, eps: number): Float64Arr
   return x.map((value, i) => value * factor * weight[i]!);
 }
 
+const DENSE: ReferencePolicy = { kind: 'dense' };
 const silu = (x: number) => x / (1 + Math.exp(-x));
 const add = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]!);
 
@@ -132,20 +134,20 @@ export class ReferenceSession {
     return this.#length;
   }
 
-  /** Reads one token and returns the logits [vocabSize] after it. */
-  push(token: number): Float64Array {
+  /** Reads one token, attending as `policy` says, and returns the logits [vocabSize] after it. */
+  push(token: number, policy: ReferencePolicy = DENSE): Float64Array {
     const head = this.#decoder.config.tiedEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-    return linear(this.#decoder.weight(head), this.pushHidden(token));
+    return linear(this.#decoder.weight(head), this.pushHidden(token, policy));
   }
 
   /** Reads one token and returns what the output head would read, [hiddenSize]. */
-  pushHidden(token: number): Float64Array {
+  pushHidden(token: number, policy: ReferencePolicy = DENSE): Float64Array {
     const { hiddenSize, vocabSize, normEps } = this.#decoder.config;
     if (!(token >= 0 && token < vocabSize)) throw new Error(`${token} is not one of ${vocabSize} tokens`);
     const table = this.#decoder.weight('model.embed_tokens.weight');
     let x = table.slice(token * hiddenSize, (token + 1) * hiddenSize);
     for (let layer = 0; layer < this.#layers.length; layer++) {
-      x = add(x, this.#attention(layer, x));
+      x = add(x, this.#attention(layer, x, policy));
       x = add(x, this.#feedForward(layer, x));
     }
     this.#length++;
@@ -170,7 +172,7 @@ export class ReferenceSession {
     return copy;
   }
 
-  #attention(layer: number, input: Float64Array): Float64Array {
+  #attention(layer: number, input: Float64Array, policy: ReferencePolicy): Float64Array {
     const { config } = this.#decoder;
     const { headDim, normEps, qkNorm, qkvBias, stored = (head) => head } = config;
     const weight = (name: string) => this.#decoder.weight(`model.layers.${layer}.${name}.weight`);
@@ -187,7 +189,37 @@ export class ReferenceSession {
     const { keys, values } = this.#layers[layer]!;
     keys.push(perHead(place('k_proj', 'k_norm'), headDim, stored));
     values.push(perHead(project('v_proj'), headDim, stored));
-    return linear(weight('self_attn.o_proj'), attend(query, keys, values, config));
+    const out = policy.kind === 'dense' ? attend(query, keys, values, config) : this.#sparse(layer, query, policy);
+    return linear(weight('self_attn.o_proj'), out);
+  }
+
+  /** Attention where each KV head has positions of its own. */
+  #sparse(layer: number, query: Float64Array, policy: ReferencePolicy): Float64Array {
+    const { heads, kvHeads, headDim } = this.#decoder.config;
+    const { keys, values } = this.#layers[layer]!;
+    const group = heads / kvHeads;
+    const out = new Float64Array(query.length);
+    for (let kv = 0; kv < kvHeads; kv++) {
+      const part = (vector: Float64Array, head: number) => vector.slice(head * headDim, (head + 1) * headDim);
+      const own = keys.map((key) => part(key, kv));
+      const queries = Array.from({ length: group }, (_, i) => [...part(query, kv * group + i)]);
+      const positions = attendedPositions(
+        policy,
+        layer,
+        queries,
+        own.map((key) => [...key]),
+      );
+      const shape = { heads: group, kvHeads: 1, headDim };
+      const flat = query.slice(kv * group * headDim, (kv + 1) * group * headDim);
+      const attended = attend(
+        flat,
+        positions.map((position) => own[position]!),
+        positions.map((position) => part(values[position]!, kv)),
+        shape,
+      );
+      out.set(attended, kv * group * headDim);
+    }
+    return out;
   }
 
   #feedForward(layer: number, input: Float64Array): Float64Array {

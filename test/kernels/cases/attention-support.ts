@@ -97,6 +97,7 @@ export class TestCache {
       slots: lanes.length,
       maxPagesPerLane: this.maxPagesPerLane,
       maxListEntries: 0,
+      maxScores: 0,
     });
     const tables = new Uint32Array(lanes.length * this.maxPagesPerLane);
     for (const [slot, lane] of lanes.entries()) tables.set(lane.pages, slot * this.maxPagesPerLane);

@@ -38,7 +38,7 @@ export function rounded(
 }
 
 /** Bits of a number that f16 holds exactly. */
-function halfBits(value: number): number {
+export function halfBits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (Number.isNaN(value)) return 0x7e00;
@@ -47,7 +47,8 @@ function halfBits(value: number): number {
   return sign | ((exponent + 15) << 10) | ((magnitude / 2 ** exponent - 1) * 1024);
 }
 
-function halfNumber(bits: number): number {
+/** The number whose f16 bits these are. */
+export function halfNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;

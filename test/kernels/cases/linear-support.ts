@@ -68,6 +68,7 @@ export function stepShape(rows: number, logitRows = 0): StepShape {
     sharedRows: 0,
     decodeTokens: 0,
     sparse: new SparseWork(),
+    filledPages: 0,
     prefillTiles: 0,
     prefillPairs: 0,
     prefillTokens: 0,
@@ -84,6 +85,7 @@ export function stepBuffers(gpu: Gpu, maxRows: number, maxLogitRows = maxRows): 
     slots: 8,
     maxPagesPerLane: 1,
     maxListEntries: 0,
+    maxScores: 0,
   });
 }
 

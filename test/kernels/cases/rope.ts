@@ -66,6 +66,7 @@ export async function checkRopeAppend(gpu: Gpu, test: RopeCase): Promise<void> {
     slots: 1,
     maxPagesPerLane: 1,
     maxListEntries: 0,
+    maxScores: 0,
   };
   const step = createStepBuffers(gpu, limits);
   const buffers = {

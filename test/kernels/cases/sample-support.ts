@@ -65,6 +65,7 @@ export class SampleBench {
       slots: SLOTS,
       maxPagesPerLane: 1,
       maxListEntries: 0,
+      maxScores: 0,
     });
     this.#logits = gpu.buffer('logits', shape.rows * shape.vocab * 4, USAGE.storage);
     this.#results = gpu.buffer('results', shape.rows * RESULT_WORDS * 4, USAGE.storage);

@@ -1,0 +1,256 @@
+/**
+ * Decode time per step against context, dense and sparse. The KV is made up: lanes are told that they hold as many tokens as
+ * asked for, and their page summaries are random; what attention costs does not depend on what it finds.
+ */
+import { type ModelConfig, modelShape, streamTensors, syntheticSource } from '../src/checkpoint/index.ts';
+import type { Options } from '../src/cli/options.ts';
+import { attentionText, parseAttention, parsePolicy } from '../src/cost/attention.ts';
+import { GpuEngine } from '../src/engine/engine.ts';
+import type { StepRecord } from '../src/engine/stepper.ts';
+import type { AttentionPolicy, Lane } from '../src/engine/types.ts';
+import { isReckonError, ReckonError } from '../src/errors.ts';
+import { type Gpu, openGpu } from '../src/gpu/index.ts';
+import type { KvPrecision } from '../src/kernels/precision.ts';
+import { Decoder } from '../src/model/decoder.ts';
+import { uploadWeights } from '../src/model/weights.ts';
+import { openNodeGpu } from '../src/node/gpu.ts';
+import { type Bench, count, counts, driverOf } from './options.ts';
+import { median, slope, table } from './statistics.ts';
+
+export interface AttentionRow {
+  context: number;
+  lanes: number;
+  policy: string;
+  precision: KvPrecision;
+  /** Median; GPU time where there are timestamps. */
+  msPerStep: number;
+  /** What the ledger says a step moves, weights included. */
+  bytesPerStep: number;
+}
+
+const POLICIES = 'dense,block:16x64,window:4+1024';
+const PRECISIONS: readonly KvPrecision[] = ['f32', 'f16', 'int8'];
+/** Output heads are no part of what is measured: a small vocabulary keeps them from hiding it. */
+const VOCABULARY = 1024;
+
+export const attention: Bench = {
+  summary: 'decode time per step against context, dense and sparse',
+  help: `  --model NAME      a shape, random weights, small vocabulary (default qwen3-0.6b)
+  --layers N        fewer layers than the shape has (default 2)
+  --contexts A,B,…  tokens that each lane holds (default 1024,2048,4096,8192)
+  --lanes A,B,…     lanes decoded together (default 1,8)
+  --policies A,B,…  as --attention of the command line has them (default ${POLICIES})
+  --kv A,B,…        precisions of the KV: f32, f16, int8 (default f16)
+  --steps N         steps measured, of which the median counts (default 5)
+`,
+  options: {
+    model: { type: 'string' },
+    layers: { type: 'string' },
+    contexts: { type: 'string' },
+    lanes: { type: 'string' },
+    policies: { type: 'string' },
+    kv: { type: 'string' },
+    steps: { type: 'string' },
+  },
+  async run(options) {
+    const contexts = counts(options, 'contexts', [1024, 2048, 4096, 8192]);
+    const lanes = counts(options, 'lanes', [1, 8]);
+    const shape = modelShape(options.text('model') ?? 'qwen3-0.6b');
+    const config = {
+      ...shape,
+      layers: count(options, 'layers', 2),
+      vocabSize: VOCABULARY,
+      maxContext: Math.max(shape.maxContext, Math.max(...contexts) + 64),
+    };
+    const policies = (options.text('policies') ?? POLICIES).split(',').map((text) => {
+      // All layers alike: what a dense first layer adds is told apart, since it weighs more among few layers.
+      const policy = parsePolicy(text);
+      return { name: attentionText(parseAttention(text)), policy: { ...policy, denseLayers: [] } as AttentionPolicy };
+    });
+    const rows: AttentionRow[] = [];
+    const skipped: string[] = [];
+    let device = '';
+    for (const precision of precisionsOf(options)) {
+      for (const n of lanes) {
+        const bench = await SyntheticLanes.open(config, precision, n, contexts, driverOf(options));
+        device = bench.device;
+        for (const context of contexts) {
+          for (const { name, policy } of policies) {
+            try {
+              const measured = await bench.measure(n, context, policy, count(options, 'steps', 5));
+              rows.push({ context, lanes: n, policy: name, precision, ...measured });
+            } catch (error) {
+              if (!isReckonError(error, 'over-capacity')) throw error;
+              skipped.push(`${n} × ${context} in ${precision}`);
+            }
+          }
+        }
+        bench.dispose();
+      }
+    }
+    return { data: rows, text: describe(rows, [...new Set(skipped)], config, shape.layers, device) };
+  },
+};
+
+function precisionsOf(options: Options): KvPrecision[] {
+  return (options.text('kv') ?? 'f16').split(',').map((name) => {
+    const found = PRECISIONS.find((precision) => precision === name);
+    if (found) return found;
+    throw new ReckonError('bad-option', `--kv has ${JSON.stringify(name)}; it knows ${PRECISIONS.join(', ')}.`);
+  });
+}
+
+/** An engine whose lanes hold made-up KV. */
+class SyntheticLanes {
+  readonly #gpu: Gpu;
+  readonly #engine: GpuEngine;
+
+  private constructor(gpu: Gpu, engine: GpuEngine) {
+    this.#gpu = gpu;
+    this.#engine = engine;
+  }
+
+  static async open(
+    config: ModelConfig,
+    kv: KvPrecision,
+    lanes: number,
+    contexts: readonly number[],
+    driver: 'auto' | 'system' | 'software',
+  ): Promise<SyntheticLanes> {
+    const { gpu: api } = await openNodeGpu({ driver });
+    const gpu = await openGpu({ gpu: api, timestamps: true });
+    const source = syntheticSource(config, { seed: 1, dtype: 'F16' });
+    const weights = await uploadWeights(gpu, config, { precision: 'f16' }, streamTensors(source, config));
+    const longest = Math.max(...contexts) + 64;
+    const decoder = await Decoder.create(
+      gpu,
+      config,
+      weights,
+      { weights: 'f16', kv },
+      {
+        maxLanes: lanes,
+        maxContext: longest,
+        kvBytes: 1.1 * lanes * longest * 8 * config.layers * config.kvHeads * config.headDim,
+        prefillRows: 8,
+      },
+    );
+    for (const { summaries } of decoder.cache) if (summaries) fillRandom(gpu, summaries, kv === 'f32' ? 4 : 2);
+    const engine = new GpuEngine({
+      gpu,
+      decoder,
+      codec: {
+        encode: () => [],
+        decode: () => '',
+        sink: () => ({ push: () => ({ text: '', stopped: false }), flush: () => '' }),
+      },
+      stopTokens: [],
+      identity: { model: 'bench' },
+    });
+    return new SyntheticLanes(gpu, engine);
+  }
+
+  get device(): string {
+    return this.#gpu.profile.name;
+  }
+
+  /** @throws ReckonError `over-capacity` where the lanes do not fit. */
+  async measure(
+    lanes: number,
+    context: number,
+    policy: AttentionPolicy,
+    steps: number,
+  ): Promise<Pick<AttentionRow, 'msPerStep' | 'bytesPerStep'>> {
+    const engine = this.#engine;
+    engine.admit({ lanes, shared: 0, length: context + steps + 2 });
+    const opened = Array.from({ length: lanes }, () => engine.open());
+    const records: StepRecord[] = [];
+    const stop = engine.onStep((record) => records.push(record));
+    try {
+      for (const lane of opened) {
+        engine.pretend(
+          lane,
+          Array.from({ length: context }, (_, i) => i % VOCABULARY),
+        );
+        lane.attention = policy;
+      }
+      await Promise.all(opened.map((lane, i) => drain(lane, steps + 1, i)));
+    } finally {
+      stop();
+      for (const lane of opened) lane.dispose();
+    }
+    // The first warms up.
+    const whole = records.filter(({ decodeRows }) => decodeRows === lanes).slice(1);
+    return {
+      msPerStep: median(whole.map(({ gpuMs, stepMs }) => gpuMs ?? stepMs)),
+      bytesPerStep: median(whole.map(({ bytes }) => bytes)),
+    };
+  }
+
+  dispose(): void {
+    this.#engine.dispose();
+  }
+}
+
+/** Numbers of ±0.5 … 1, the same megabyte over and over. */
+function fillRandom(gpu: Gpu, buffer: GPUBuffer, bytes: 2 | 4): void {
+  const words = new Uint32Array(2 ** 18);
+  for (let i = 0; i < words.length; i++) {
+    const bits = Math.floor(Math.random() * 2 ** 32);
+    words[i] = bytes === 4 ? (bits & 0x807fffff) | 0x3f000000 : (bits & 0x83ff83ff) | 0x38003800;
+  }
+  for (let at = 0; at < buffer.size; at += words.byteLength) {
+    gpu.device.queue.writeBuffer(buffer, at, words, 0, Math.min(words.byteLength, buffer.size - at) / 4);
+  }
+}
+
+async function drain(lane: Lane, tokens: number, seed: number): Promise<void> {
+  for await (const _ of lane.generate({ maxTokens: tokens, stopTokens: [], seed })) void _;
+}
+
+function describe(
+  rows: readonly AttentionRow[],
+  skipped: readonly string[],
+  config: ModelConfig,
+  layers: number,
+  device: string,
+): string {
+  const groups = new Map<string, AttentionRow[]>();
+  for (const row of rows) {
+    const key = `${row.precision}, ${row.lanes} lane${row.lanes === 1 ? '' : 's'}`;
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  const lines = [
+    `${config.layers} layers of ${config.heads} heads on ${config.kvHeads} of ${config.headDim}, hidden ${config.hiddenSize}, vocabulary ${config.vocabSize}, f16 weights, on ${device}`,
+  ];
+  for (const [name, own] of groups) {
+    const of = (policy: string) => own.filter((row) => row.policy === policy);
+    const dense = of('dense');
+    const body = [...new Set(own.map(({ policy }) => policy))].flatMap((policy) => {
+      const line = slope(of(policy).map(({ context, msPerStep }) => [context / 1024, msPerStep]));
+      const denseLine = slope(dense.map(({ context, msPerStep }) => [context / 1024, msPerStep]));
+      return of(policy).map((row, i) => {
+        const base = dense.find(({ context }) => context === row.context);
+        const ratio = (a: number | undefined, b: number) => (a === undefined ? '—' : `${(a / b).toFixed(2)}×`);
+        return [
+          row.policy,
+          String(row.context),
+          row.msPerStep.toFixed(2),
+          (row.bytesPerStep / 1e6).toFixed(1),
+          ratio(base?.msPerStep, row.msPerStep),
+          ratio(base?.bytesPerStep, row.bytesPerStep),
+          i > 0 || line === null ? '' : line.toFixed(3),
+          i > 0 || line === null || !denseLine ? '' : (line / denseLine).toFixed(3),
+        ];
+      });
+    });
+    const head = ['policy', 'context', 'ms/step', 'MB/step', 'speed-up', 'by bytes', 'ms per 1k', 'of dense'];
+    lines.push('', `${name}:`, table(head, body));
+  }
+  lines.push(
+    '',
+    `Speed-up: against dense at the same context. ms per 1k: the line fitted through a policy's times against context, and what part`,
+    `of the dense line's that is. Every layer follows the policy; a dense first layer of ${layers} adds ${(1 / layers).toFixed(3)} to that part.`,
+  );
+  if (skipped.length > 0) lines.push(`Did not fit on this device: ${skipped.join('; ')}.`);
+  return lines.join('\n');
+}
