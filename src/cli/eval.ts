@@ -1,12 +1,12 @@
 /** `reckon eval`: how many problems of a task a model solves, in one try and in N, on problems that training never saw. */
 import type { Model } from '../api/types.ts';
+import { ATTENTION_FORMS } from '../cost/attention.ts';
 import { ReckonError } from '../errors.ts';
 import {
   checkExperiment,
   curvesOf,
   type Estimate,
   type Experiment,
-  KV_POLICIES,
   MemoryStore,
   mean,
   problemsOf,
@@ -31,7 +31,7 @@ const HELP = `usage: reckon eval --model M --task NAME --difficulty D [options]
   --max-thinking T     most tokens of thinking (default: what the context leaves)
   --max-answer T       most tokens of an answer (default 96)
   --length L           ${LENGTH_CHOICES.join(' | ')}: how the embedded models are asked to think (default auto)
-  --attention P        ${Object.keys(KV_POLICIES).join(' | ')} (default dense)
+  --attention P        ${ATTENTION_FORMS} (default dense)
   --seed S             which problems, and which random streams (default 0)
   --ask Q              instead: ${QUESTIONS.join(' | ')}. Does an embedded model grade steps as the checker does, judge how hard
                        a problem is, or mend a wrong thought behind "Wait,"? (--problems of them)
@@ -126,7 +126,7 @@ function planOf(options: Options) {
     thinking: [thinking ?? 1],
     answer,
     sampling: temperature === undefined ? {} : { temperature },
-    kv: [options.oneOf('attention', Object.keys(KV_POLICIES)) ?? 'dense'],
+    kv: [options.text('attention') ?? 'dense'],
     lanes: samples,
     presets: ['measured'],
   };

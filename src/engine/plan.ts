@@ -3,21 +3,12 @@
  * step to step; only the list of draws is fresh, since it outlives the step until its results are read.
  */
 
-import {
-  PAGE_SHIFT,
-  ROW_LIST_WORDS,
-  SEARCH_WORDS,
-  type SearchKind,
-  SparseWork,
-  type TokenList,
-  writeDenseList,
-  writePolicyList,
-  writeSearch,
-} from '../kernels/row-lists.ts';
+import { ROW_LIST_WORDS, SparseWork, writeDenseList, writePolicyList } from '../kernels/row-lists.ts';
 import { KEEP } from '../kernels/sample.ts';
 import { FROM_LANE, NO_WRITE, PAGE_SIZE, PREFILL_TILE, type StepLimits, type StepShape } from '../kernels/step.ts';
 import type { PageCopy } from '../kv/index.ts';
-import { type Span, type Sparsity, spanOf } from './attention.ts';
+import { type Sparsity, spanOf } from './attention.ts';
+import { type PlannedModel, Selections } from './selections.ts';
 import type { Sequence } from './sequence.ts';
 import { commonSplits, type DecodingRow, SPLIT_TOKENS, sharedTiles } from './shared-splits.ts';
 import type { Task } from './task.ts';
@@ -42,16 +33,7 @@ export interface LanePart {
   sampled: number;
 }
 
-/** What a plan must know of the model. */
-export interface PlannedModel {
-  readonly layers: number;
-  readonly kvHeads: number;
-}
-
 const itemsFor = (tokens: number) => Math.ceil(tokens / SPLIT_TOKENS);
-/** Entries of one KV head's list: pages, or blocks where these are smaller. */
-const entriesOf = ({ blockSize }: Sparsity, { tokens }: Span) => Math.ceil(tokens / Math.min(blockSize, PAGE_SIZE));
-
 export class StepPlan {
   readonly limits: StepLimits;
   readonly rows: Uint32Array<ArrayBuffer>;
@@ -61,7 +43,7 @@ export class StepPlan {
   readonly sparseItems: Uint32Array<ArrayBuffer>;
   readonly sparseFirstItems: Uint32Array<ArrayBuffer>;
   readonly sharedTiles: Uint32Array<ArrayBuffer>;
-  readonly searches: Readonly<Record<SearchKind, Uint32Array<ArrayBuffer>>>;
+  readonly selections: Selections;
   readonly tiles: Uint32Array<ArrayBuffer>;
   readonly logitRows: Uint32Array<ArrayBuffer>;
   readonly samples: Uint32Array<ArrayBuffer>;
@@ -91,9 +73,6 @@ export class StepPlan {
   /** Of the decode rows, until their splits are listed. */
   readonly #decoding: DecodingRow[] = [];
   readonly #model: PlannedModel;
-  /** Words of lists and scores given to selections of this step. */
-  #listWords = 0;
-  #scoreWords = 0;
 
   constructor(limits: StepLimits, model: PlannedModel) {
     this.limits = limits;
@@ -105,10 +84,7 @@ export class StepPlan {
     this.sparseItems = new Uint32Array(limits.maxItems * 2);
     this.sparseFirstItems = new Uint32Array(limits.maxRows);
     this.sharedTiles = new Uint32Array(Math.ceil(limits.maxItems / 2) * 4);
-    this.searches = {
-      summaries: new Uint32Array(limits.maxRows * SEARCH_WORDS),
-      keys: new Uint32Array(limits.maxRows * SEARCH_WORDS),
-    };
+    this.selections = new Selections(limits, model);
     this.tiles = new Uint32Array(limits.maxRows * 4);
     this.logitRows = new Uint32Array(limits.maxLogitRows);
     this.samples = new Uint32Array(limits.maxSamples * 4);
@@ -119,8 +95,7 @@ export class StepPlan {
     for (const key of Object.keys(counts) as (keyof typeof counts)[]) this.shape[key] = 0;
     sparse.reset();
     this.#decoding.length = 0;
-    this.#listWords = 0;
-    this.#scoreWords = 0;
+    this.selections.reset();
     this.parts.clear();
     this.copies = [];
     this.planned = [];
@@ -149,13 +124,7 @@ export class StepPlan {
     const items = this.shape.decodeItems + itemsFor(position + 1);
     if (this.freeRows < 1 || items > this.limits.maxItems) return false;
     const span = spanOf(policy, position + 1);
-    if (!span || !policy?.search) return true;
-    const { maxListEntries, maxScores } = this.limits;
-    const { kvHeads } = this.#model;
-    return (
-      this.#listWords + kvHeads * entriesOf(policy, span) <= maxListEntries &&
-      this.#scoreWords + kvHeads * span.candidates <= maxScores
-    );
+    return !span || !policy || this.selections.fits(policy, span);
   }
 
   /**
@@ -195,32 +164,13 @@ export class StepPlan {
       const { layers } = this.#model;
       const left = length - tokens;
       shape.sparse.rows++;
-      const list = this.#listOf(task, row, policy, span, part);
+      const { list, searched } = this.selections.add(row, this.#table(task), policy, span, shape.sparse);
+      part.searched += searched;
       writePolicyList(this.lists, row, this.#table(task), length, list, denseLayers);
       for (const layer of denseLayers) shape.sparse.addDense(layer, itemsFor(length) - itemsFor(tokens), left);
       part.attended += (left * denseLayers.length) / layers;
     } else writeDenseList(this.lists, row, this.#table(task), length);
     return row;
-  }
-
-  /** The list of a sparse row; where blocks are chosen, with the search that leaves it. */
-  #listOf(task: Task, row: number, policy: Sparsity, { tokens, candidates }: Span, part: LanePart): TokenList {
-    const { blockSize, chosen, sinks, search, denseLayers } = policy;
-    const shift = Math.log2(blockSize);
-    const table = this.#table(task);
-    if (!search) return { base: table, stride: 0, head: sinks, gap: candidates, shift, tokens };
-    const { kvHeads, layers } = this.#model;
-    const entries = entriesOf(policy, { tokens, candidates });
-    const list = this.limits.slots * this.limits.maxPagesPerLane + this.#listWords;
-    const plan = { first: sinks, candidates, chosen, shift, scores: this.#scoreWords, list, entries };
-    const work = this.shape.sparse.searches[search];
-    writeSearch(this.searches[search], work.count, row, table, plan, denseLayers);
-    work.add(plan, search, denseLayers);
-    this.#listWords += kvHeads * entries;
-    this.#scoreWords += kvHeads * candidates;
-    part.searched +=
-      (candidates * (search === 'keys' ? blockSize : blockSize / PAGE_SIZE) * (layers - denseLayers.length)) / layers;
-    return { base: list, stride: entries, head: 0, gap: 0, shift: Math.min(shift, PAGE_SHIFT), tokens };
   }
 
   /** Lists the work of the decode rows, when all of them are there: which splits are read for one row, which for several. */

@@ -150,8 +150,8 @@ export class Stepper {
       write(step.sparseItems, plan.sparseItems, shape.sparse.soloItems * 2);
       write(step.sparseFirstItems, plan.sparseFirstItems, shape.decodeRows);
       const { summaries, keys } = shape.sparse.searches;
-      write(step.summarySearches, plan.searches.summaries, summaries.count * SEARCH_WORDS);
-      write(step.keySearches, plan.searches.keys, keys.count * SEARCH_WORDS);
+      write(step.summarySearches, plan.selections.words.summaries, summaries.count * SEARCH_WORDS);
+      write(step.keySearches, plan.selections.words.keys, keys.count * SEARCH_WORDS);
     }
     write(step.tiles, plan.tiles, shape.prefillTiles * 4);
     write(step.logitRows, plan.logitRows, shape.logitRows);

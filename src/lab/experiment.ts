@@ -1,5 +1,6 @@
 /** An experiment as a person writes it: JSON, checked field by field, with everything left out filled in. */
-import type { AttentionPolicy, Sampling } from '../engine/types.ts';
+import { parseAttention } from '../cost/attention.ts';
+import type { Sampling } from '../engine/types.ts';
 import { checkNumber, ReckonError } from '../errors.ts';
 import { checkSampling } from '../strategies/check.ts';
 import { MAX_LANES } from '../strategies/index.ts';
@@ -14,9 +15,6 @@ export interface TaskChoice {
 /** How a cost is counted: what ran (the ledger), or a formula of `src/cost/`. */
 export const ACCOUNT_NAMES = ['measured', 'paper', 'paper-code', 'device'] as const;
 export type AccountName = (typeof ACCOUNT_NAMES)[number];
-
-/** Which keys a lane attends to, by the name under which an experiment asks for it. */
-export const KV_POLICIES: Readonly<Record<string, AttentionPolicy>> = { dense: { kind: 'dense' } };
 
 export interface Experiment {
   readonly title: string;
@@ -39,7 +37,7 @@ export interface Experiment {
   readonly answer: number;
   /** What is left out is as the model's makers set it. */
   readonly sampling: Omit<Sampling, 'seed' | 'biases'>;
-  /** Names out of {@link KV_POLICIES}. */
+  /** What generated tokens attend to, in the short forms of `parseAttention`: "dense", "block:16x8", "window:4+128" … */
   readonly kv: readonly string[];
   /** Most chains in one run, which read their prompt once. Part of the random streams: it never follows the machine. */
   readonly lanes: number;
@@ -113,6 +111,20 @@ function names<T extends string>(field: string, value: unknown, known: readonly 
   return chosen;
 }
 
+function policies(field: string, value: unknown): string[] {
+  const chosen = list(field, value).map((item, i) => {
+    if (typeof item !== 'string') throw bad(`${field}[${i}]`, `is ${shown(item)}; it must be a text.`);
+    try {
+      parseAttention(item);
+      return item;
+    } catch (error) {
+      throw bad(`${field}[${i}]`, `is no attention policy: ${(error as Error).message}`);
+    }
+  });
+  if (new Set(chosen).size !== chosen.length) throw bad(field, `names the same twice: ${shown(chosen)}.`);
+  return chosen;
+}
+
 function text(field: string, value: unknown): string {
   if (typeof value === 'string' && value.trim() !== '') return value;
   throw bad(field, `is ${shown(value)}; it must be a text.`);
@@ -181,7 +193,7 @@ export function checkExperiment(value: unknown): Experiment {
     thinking: wholeNumbers('thinking', given.thinking, { min: 1 }),
     answer: whole('answer', 64),
     sampling: given.sampling === undefined ? {} : samplingOf(given.sampling),
-    kv: names('kv', given.kv ?? ['dense'], Object.keys(KV_POLICIES)),
+    kv: policies('kv', given.kv ?? ['dense']),
     lanes: whole('lanes', Math.min(samples, 32), MAX_LANES),
     presets: names('presets', given.presets ?? ['measured', 'paper', 'device'], ACCOUNT_NAMES),
     resamples: whole('resamples', 2000, 100_000, 100),

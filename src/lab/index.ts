@@ -5,7 +5,6 @@ export {
   type AccountName,
   checkExperiment,
   type Experiment,
-  KV_POLICIES,
   parseExperiment,
   type TaskChoice,
 } from './experiment.ts';

@@ -1,11 +1,12 @@
 /** Runs an experiment: every unit once, several side by side as the model has lanes, each stored as soon as it is done. */
+import { parsePolicy } from '../cost/attention.ts';
 import type { KvPrecision, ModelShape, WeightPrecision } from '../cost/shapes.ts';
 import type { AttentionPolicy, Sampling } from '../engine/types.ts';
 import { abortedError, isReckonError, ReckonError, throwIfAborted } from '../errors.ts';
 import { COST_CLASSES, zeroCosts } from '../ledger/cost.ts';
 import type { Answer, Candidate, CostEvent, ReasoningEvent } from '../strategies/index.ts';
 import type { Problem } from '../tasks/index.ts';
-import { type Experiment, KV_POLICIES } from './experiment.ts';
+import type { Experiment } from './experiment.ts';
 import { type LabProgress, ProgressMeter } from './progress.ts';
 import { checkSame, type ResultStore, type Setting, type StoredResults, type UnitRecord } from './store.ts';
 import { type Unit, unitsOf } from './units.ts';
@@ -184,7 +185,7 @@ class Session {
       sampling: { ...sampling, seed: unit.seed },
       thinking: { maxTokens: unit.thinking },
       answer: { maxTokens: answer },
-      attention: KV_POLICIES[unit.kv] as AttentionPolicy,
+      attention: parsePolicy(unit.kv),
       signal: this.#stop.signal,
     });
     let cost: CostEvent | null = null;
