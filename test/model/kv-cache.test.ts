@@ -4,7 +4,7 @@ import { kvBytesPerToken as modelled, shapeOf } from '../../src/cost/shapes.ts';
 import { type Gpu, openGpu } from '../../src/gpu/index.ts';
 import { PAGE_SIZE } from '../../src/kernels/step.ts';
 import { planCache } from '../../src/kv/index.ts';
-import { allocateKv, kvBytesPerToken } from '../../src/model/kv-cache.ts';
+import { allocateKv, kvBytesPerToken, summaryBytesPerPage } from '../../src/model/kv-cache.ts';
 import { TINY } from '../engine/rig.ts';
 import { testGpu } from '../support/gpu.ts';
 
@@ -15,10 +15,17 @@ beforeAll(async () => {
 afterAll(() => gpu.close());
 
 describe('the memory of a KV cache', () => {
-  it.each(['f32', 'f16', 'int8'] as const)('in %s is what was planned, to the byte', (precision) => {
+  it.each([
+    ['f32', null],
+    ['f32', 'mean'],
+    ['f16', 'minmax'],
+    ['int8', 'mean'],
+  ] as const)('in %s with summaries %s is what was planned, to the byte', (precision, summary) => {
     const config = { ...TINY, layers: 3, kvHeads: 2, headDim: 24 };
     const bytesPerToken = kvBytesPerToken(config, precision);
+    const summaryBytes = summaryBytesPerPage(config, precision, summary);
     const plan = planCache({
+      summaryBytesPerPage: summaryBytes,
       kvBytesPerToken: bytesPerToken,
       pageSize: PAGE_SIZE,
       maxContext: 4096,
@@ -26,14 +33,18 @@ describe('the memory of a KV cache', () => {
       memoryBudgetBytes: 1_000_000,
       maxBufferBytes: gpu.profile.limits.maxStorageBufferBindingSize,
     });
-    const buffers = allocateKv(gpu, config, precision, plan.totalPages).flatMap((layer) => Object.values(layer));
+    const layers = allocateKv(gpu, config, precision, plan.totalPages, summary);
+    const buffers = layers.flatMap(({ keys, values, summaries }) => [keys, values, ...(summaries ? [summaries] : [])]);
     const taken = buffers.reduce((sum, { size }) => sum + size, 0);
     expect(taken).toBe(plan.bytes);
     expect(taken).toBeLessThanOrEqual(1_000_000);
-    expect(taken).toBeGreaterThan(1_000_000 - bytesPerToken * PAGE_SIZE);
+    expect(taken).toBeGreaterThan(1_000_000 - bytesPerToken * PAGE_SIZE - summaryBytes);
     // By hand: 24 numbers, or as many codes and a scale of four bytes, of 2 heads, keys and values, 3 layers.
     const head = { f32: 96, f16: 48, int8: 28 }[precision];
-    expect(taken).toBe(plan.totalPages * PAGE_SIZE * head * 2 * 2 * 3);
+    // A page's summary: a vector of 24 numbers, or two, of 2 heads, 3 layers; in halves where the cache is not f32.
+    const vectors = summary === null ? 0 : summary === 'mean' ? 1 : 2;
+    const number = precision === 'f32' ? 4 : 2;
+    expect(taken).toBe(plan.totalPages * (PAGE_SIZE * head * 2 * 2 * 3 + vectors * 24 * number * 2 * 3));
     expect(modelled(shapeOf(config), precision)).toBeCloseTo(bytesPerToken, 9);
     for (const buffer of buffers) gpu.free(buffer);
   });
