@@ -1,4 +1,7 @@
-/** Every architecture in every encoding: probabilities and scores against float64, the same bits whatever the batch. */
+/**
+ * Every architecture, in floats and codes: probabilities and scores against float64, the same bits whatever the batch. (Formats,
+ * and what mixes encodings: formats.test.ts. Floats of 32 bits: goldens.test.ts.)
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MatrixEncoding, ModelConfig, QuantizedEncoding } from '../../src/checkpoint/index.ts';
 import { GpuEngine } from '../../src/engine/engine.ts';
@@ -69,30 +72,22 @@ const ARCHITECTURES: Record<string, ModelConfig> = {
 const FLOAT: MatrixEncoding = { kind: 'float', dtype: 'F16' };
 const FOUR: QuantizedEncoding = { kind: 'quantized', bits: 4, group: 32, affine: false, zero: 7, scale: 'f16' };
 const EIGHT: QuantizedEncoding = { ...FOUR, bits: 8, zero: 128 };
-/** As Q4_K_M files have them: 4 bits affine, 6 bits (written as 8) in groups of 16 among them, also within fused matrices. */
-const mixed = (name: string): MatrixEncoding =>
-  /v_proj|down_proj|embed/.test(name)
-    ? { ...EIGHT, group: 16, scale: 'f32' }
-    : { ...FOUR, affine: true, zero: 0, scale: 'f32' };
-
 const ENCODINGS: Record<string, { encodingOf: (name: string) => MatrixEncoding; options: WeightOptions }> = {
-  'f16 in f32': { encodingOf: () => FLOAT, options: { precision: 'f32' } },
   f16: { encodingOf: () => FLOAT, options: { precision: 'f16' } },
   '4 bits': { encodingOf: () => FOUR, options: { precision: 'f16' } },
   '8 bits': { encodingOf: () => EIGHT, options: { precision: 'f16' } },
-  mixed: { encodingOf: mixed, options: { precision: 'f16' } },
 };
 
 /** Few tiles: a software driver takes longest to compile. */
 const AS_ON_CPU: MatmulTuning = {
   ...SLICED,
-  rowTiles: [1, 8],
+  rowTiles: [4],
   columns: 4,
   maxSlices: 1,
   tiledFrom: Number.POSITIVE_INFINITY,
 };
 /** With all that GPUs get: slices of K, and prompts through the tiled variant. */
-const AS_ON_GPU: MatmulTuning = { ...SLICED, rowTiles: [1, 8], tiledFrom: 16 };
+const AS_ON_GPU: MatmulTuning = { ...SLICED, rowTiles: [4], tiledFrom: 16 };
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -136,9 +131,7 @@ const softmax = (logits: Float64Array) => {
 describe.each(Object.keys(ARCHITECTURES))('%s', (name) => {
   const config = ARCHITECTURES[name]!;
 
-  // Other tests compute with floats of 32 bits, and with what mixed files hold: here once is enough.
-  const once = ['f16 in f32', 'mixed'];
-  const encodings = Object.keys(ENCODINGS).filter((encoding) => name.startsWith('Llama') || !once.includes(encoding));
+  const encodings = name.startsWith('Llama') || name.includes('MoE') ? Object.keys(ENCODINGS) : ['f16', '4 bits'];
 
   it.each(encodings)('computes what float64 does, weights %s', async (encoding) => {
     const { engine, reference } = await open(config, encoding);
