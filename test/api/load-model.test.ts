@@ -317,12 +317,14 @@ describe('a load', () => {
     expect(isReckonError(await errorOf(() => model.reason({ prompt: 'Hello' }).result), 'device-lost')).toBe(true);
   });
 
-  it('refuses messages without a chat template, and takes a prompt as it is', async () => {
+  it('refuses messages without a chat template, and takes a prompt as it is; its weights quantised on the way', async () => {
     const files = await changed((all) => editJson(all, 'tokenizer_config.json', (json) => delete json.chat_template));
     const folder = mkdtempSync(join(tmpdir(), 'reckon-base-'));
     try {
       for (const [name, data] of Object.entries(files)) writeFileSync(join(folder, name), data);
-      const model = await loadModel(folder, { gpu: await testGpu(), maxLanes: 1 });
+      const model = await loadModel(folder, { gpu: await testGpu(), maxLanes: 1, quantize: '8bit' });
+      expect(model.info.precision).toEqual({ weights: 'int8', kv: 'f16' });
+      expect(model.info.weightBytes).toBeLessThan(798_336 * 1.1);
       const talk = model.reason({
         messages: [
           { role: 'system', content: 'Use' },
