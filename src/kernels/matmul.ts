@@ -150,7 +150,9 @@ export class Matmul {
       });
       return { kernels, rows: tile, columns: lanes * width };
     });
-    const tiles = tuning.tiledFrom === Number.POSITIVE_INFINITY ? [] : [TILED.tile, TILED.tallTile];
+    const never = Number.POSITIVE_INFINITY;
+    const tiles =
+      tuning.tiledFrom === never ? [] : [TILED.tile, ...(tuning.tallTilesFrom === never ? [] : [TILED.tallTile])];
     const tiled = tiles.map(async (tile): Promise<Variant> => {
       const kernels = await compile('matmul/tiled', { TILE: tile, DEPTH: TILED.depth }, { columns2: true });
       return { kernels, rows: tile, columns: tile };

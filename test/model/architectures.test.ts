@@ -194,12 +194,12 @@ describe('weights', () => {
       layers: 2,
       intermediateSize: 96,
     };
-    const parted = await open(config, '4 bits', { maxPartBytes: 5000 });
+    const parted = await open(config, '8 bits', { maxPartBytes: 9000 });
     const { embedding, layers } = parted.weights;
     expect(embedding.parts.length).toBe(3);
     expect(layers[0]!.feedForward.gateUp.parts.length).toBe(2);
     expect(layers[1]!.feedForward.gateUp.parts.length).toBe(4);
-    const whole = await open(config, '4 bits');
+    const whole = await open(config, '8 bits');
     expect(whole.weights.embedding.parts.length).toBe(1);
     expect(await scores(parted, 300)).toEqual(await scores(whole, 300));
     const token = randomTokens(1, 7, 300);
