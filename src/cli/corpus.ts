@@ -10,6 +10,7 @@ import {
   IM_END,
   PUBLISHED_KNIGHTS,
   parseMix,
+  parseShares,
   SHARES,
   type TraceStatistics,
   tokenizerConfig,
@@ -31,6 +32,7 @@ No problem of the evaluation sets is among them.
   --seed S            names the corpus (default 1)
   --from K            starts with example number K, to go on or to share the work (default 0)
   --tasks MIX         e.g. kk:2-4=3,countdown:3 : tasks, difficulties, weights (default: all)
+  --shares S          e.g. grade=0,judge=0,late=12 : percent of ${Object.keys(SHARES).join(', ')}
   --context N         longest example in tokens (default 2048)
   --out FILE          JSON lines into a file
   --tokens PREFIX     token ids: PREFIX.bin, .mask, .idx and .json
@@ -48,6 +50,7 @@ export async function corpus(args: string[]): Promise<void> {
     from: text,
     tasks: text,
     context: text,
+    shares: text,
     out: text,
     tokens: text,
     tokenizer: text,
@@ -81,6 +84,11 @@ function writeTokenizer(folder: string, context: number): void {
 function mixOf(options: Options) {
   const text = options.text('tasks');
   return text === undefined ? defaultMix() : parseMix(text);
+}
+
+function parsedShares(options: Options) {
+  const text = options.text('shares');
+  return text === undefined ? SHARES : parseShares(text);
 }
 
 function statistics(options: Options): void {
@@ -149,6 +157,7 @@ async function write(options: Options): Promise<void> {
     seed: options.number('seed', whole) ?? 1,
     mix: mixOf(options),
     context: contextOf(options),
+    shares: parsedShares(options),
   };
   const prefix = options.text('tokens');
   const out = options.text('out');
@@ -173,7 +182,7 @@ async function write(options: Options): Promise<void> {
     from,
     context: recipe.context,
     mix: recipe.mix.map(({ task, difficulty, weight }) => ({ task: task.id, difficulty, weight })),
-    shares: SHARES,
+    shares: recipe.shares,
     vocabulary: VOCABULARY.length,
     tokenizer: createHash('sha256').update(JSON.stringify(VOCABULARY)).digest('hex'),
     end: IM_END,

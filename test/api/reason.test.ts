@@ -70,6 +70,22 @@ describe('reason', () => {
     expect(answers[1]!.candidates[0]!.verdict).toBeNull();
   });
 
+  it('puts a system turn before a problem as it would stand in messages', async () => {
+    const system = 'Use a knave';
+    const turns = [
+      { role: 'system', content: system },
+      { role: 'user', content: problem.prompt },
+    ] as const;
+    const rest = { ...SHORT, strategy: { name: 'chain-of-thought' }, sampling: { temperature: 0 } } as const;
+    const [one, other] = [
+      await model.reason({ problem, system, ...rest }).result,
+      await model.reason({ messages: turns, ...rest }).result,
+    ];
+    expect(one.usage.promptTokens).toBe(other.usage.promptTokens);
+    expect(one.reasoning).toBe(other.reasoning);
+    expect(one.candidates[0]!.verdict).not.toBeNull();
+  });
+
   it("takes the makers' sampling where a setting is left out, given as undefined included", async () => {
     const strategy = { name: 'chain-of-thought' } as const;
     const one = await model.reason({ problem, strategy, ...SHORT, sampling: { seed: 5 } }).result;
@@ -188,6 +204,8 @@ describe('a request that makes no sense', () => {
     ['an empty prompt', 'bad-option', /empty/, { prompt: ' ' }],
     ['no messages', 'bad-option', /no messages/, { messages: [] }],
     ['a role there is not', 'bad-option', /role "robot"/, { messages: [{ role: 'robot', content: 'x' }] }],
+    ['a system turn beside messages', 'bad-option', /both messages and system/, { messages: [], system: 'x' }],
+    ['a system turn that is no text', 'bad-option', /system is not text/, { prompt: 'x', system: 3 }],
     ['a task there is not', 'bad-option', /chess/, { problem: { ...problem, task: 'chess' } }],
     ['a setting there is not', 'bad-option', /temperature/, { prompt: 'x', temperature: 0 }],
     ['a sampling setting there is not', 'bad-option', /top_k/, { prompt: 'x', sampling: { top_k: 4 } }],

@@ -42,14 +42,7 @@ export interface Example {
 }
 
 /** Shares in percent. The rest of the styles is `auto`, the rest of the traces does not reconsider. */
-export interface Shares {
-  readonly full: number;
-  readonly pruned: number;
-  readonly grade: number;
-  readonly judge: number;
-  readonly late: number;
-  readonly recheck: number;
-}
+export type Shares = Readonly<Record<'full' | 'pruned' | 'grade' | 'judge' | 'late' | 'recheck', number>>;
 
 export const SHARES: Shares = { full: 25, pruned: 15, grade: 8, judge: 4, late: 8, recheck: 4 };
 

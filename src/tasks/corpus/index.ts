@@ -23,7 +23,7 @@ export {
   turnsOf,
 } from './example.ts';
 export { type CorpusItem, type CorpusOptions, corpusItem } from './generate.ts';
-export { defaultMix, drawCell, type MixCell, parseMix } from './mix.ts';
+export { defaultMix, drawCell, type MixCell, parseMix, parseShares } from './mix.ts';
 export { drawProblem, drawSeed, isHeldOut, isHeldOutHash, numberedProblem, problemHash } from './split.ts';
 export { PUBLISHED_KNIGHTS, type TraceStatistics, traceStatistics } from './statistics.ts';
 export { encodeFamily, IM_END, SPECIALS, tokenizerJson, VOCABULARY } from './vocabulary.ts';

@@ -3,6 +3,7 @@ import { ReckonError } from '../../errors.ts';
 import { tracedTaskById, tracedTasks } from '../index.ts';
 import type { Random } from '../random.ts';
 import type { TracedTask } from '../traced.ts';
+import { SHARES, type Shares } from './example.ts';
 
 export interface MixCell {
   readonly task: TracedTask;
@@ -54,4 +55,30 @@ export function drawCell(mix: readonly MixCell[], random: Random): MixCell {
   const total = mix.reduce((sum, { weight }) => sum + weight, 0);
   let at = (random.uint32() / 2 ** 32) * total;
   return mix.find(({ weight }) => (at -= weight) < 0) ?? (mix.at(-1) as MixCell);
+}
+
+/**
+ * Shares as written on a command line, in percent: `grade=0,judge=0,late=12`; what is not named stays as it is.
+ * @throws ReckonError `bad-option` naming the entry, or shares that are more than all.
+ */
+export function parseShares(text: string): Shares {
+  const shares = { ...SHARES };
+  const names = Object.keys(SHARES) as (keyof Shares)[];
+  for (const entry of text.split(',')) {
+    const [name, value] = entry.split('=').map((part) => part.trim());
+    const known = names.find((one) => one === name);
+    if (!known || value === undefined || !/^\d{1,3}(?:\.\d{1,2})?$/.test(value)) {
+      throw new ReckonError('bad-option', `${JSON.stringify(entry)} is no share.`, {
+        hint: `Write, for example, grade=0,late=12: ${names.join(', ')}, in percent.`,
+      });
+    }
+    shares[known] = Number(value);
+  }
+  const { full, pruned, grade, judge, late, recheck } = shares;
+  if (full + pruned + grade + judge > 100 || late + recheck > 100) {
+    throw new ReckonError('bad-option', 'The shares come to more than 100 %.', {
+      hint: 'full, pruned, grade and judge share the examples; late and recheck share the traces.',
+    });
+  }
+  return shares;
 }

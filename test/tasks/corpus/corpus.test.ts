@@ -8,6 +8,7 @@ import {
   encodeFamily,
   isHeldOutHash,
   parseMix,
+  parseShares,
   problemHash,
   renderExample,
   SPECIALS,
@@ -145,5 +146,9 @@ describe('the corpus', () => {
     expect(() => parseMix('kk:9')).toThrow(/asks for nothing.*2, 3, 4/);
     expect(() => parseMix('kk;3')).toThrow(/no part of a mix/);
     expect(() => parseMix('chess')).toThrow(/no task "chess"/);
+    const only = { ...recipe, mix: parseMix('countdown:3'), shares: parseShares('full=0,pruned=0,grade=100,judge=0') };
+    for (let i = 0; i < 10; i++) expect(corpusItem(only, i).example.style).toBe('grade');
+    expect(() => parseShares('grade')).toThrow(/"grade" is no share.*full, pruned/);
+    expect(() => parseShares('late=99,recheck=2')).toThrow(/more than 100 %/);
   });
 });
