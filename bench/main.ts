@@ -3,12 +3,13 @@ import { ReckonError } from '../src/errors.ts';
 import { attention } from './attention.ts';
 import { budgets } from './budgets.ts';
 import { decode } from './decode.ts';
+import { download } from './download.ts';
 import { encode } from './encode.ts';
 import { type Bench, benchOptions, COMMON_HELP } from './options.ts';
 import { predict } from './predict.ts';
 import { weights } from './weights.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { decode, attention, encode, budgets, predict, weights };
+const BENCHES: Readonly<Record<string, Bench>> = { decode, attention, download, encode, budgets, predict, weights };
 
 function usage(): string {
   const lines = Object.entries(BENCHES).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
