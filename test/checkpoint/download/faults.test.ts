@@ -106,7 +106,7 @@ function dyingDisk(disk: Disk, last: number): Disk {
 describe('a program that is killed', () => {
   it('fetches nothing twice that its journal knows, wherever it was killed', async () => {
     const resumed: number[] = [];
-    await forAll(fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1, maxLength: 3 }), 48, async (kills) => {
+    await forAll(fc.array(fc.integer({ min: 1, max: 70 }), { minLength: 1, maxLength: 3 }), 32, async (kills) => {
       const hub = await startHub({ files: { ...MODEL } });
       const folder = folders.next();
       try {
@@ -129,7 +129,7 @@ describe('a program that is killed', () => {
     });
     // Some had come far.
     expect(Math.max(...resumed)).toBeGreaterThan(TOTAL / 2);
-    expect(resumed.filter((bytes) => bytes > 0 && bytes < TOTAL).length).toBeGreaterThan(4);
+    expect(resumed.filter((bytes) => bytes > 0 && bytes < TOTAL).length).toBeGreaterThan(2);
   });
 
   it('finishes a deletion that was cut short', async () => {
