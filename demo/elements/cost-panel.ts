@@ -50,6 +50,13 @@ function explanation() {
   `;
 }
 
+/** Nothing is made up for engines that do not count. */
+function uncounted(backend: string) {
+  return html`<p class="hint">
+    This model runs in ${backend}, which does not tell what it computes or moves: only tokens and time are counted.
+  </p>`;
+}
+
 @customElement('rk-costs')
 export class CostPanel extends LightElement {
   @property({ attribute: false }) run: RunView = IDLE;
@@ -131,9 +138,13 @@ export class CostPanel extends LightElement {
       <aside class="costs" aria-labelledby="costs-title">
         <h2 id="costs-title">Cost</h2>
         <reckon-budget .budget=${this.budget}></reckon-budget>
-        ${this.#readings()} ${this.#tabs()}
+        ${
+          this.info?.backend
+            ? uncounted(this.info.backend)
+            : html`${this.#readings()} ${this.#tabs()}
         <div class="detail" id="cost-detail" role="tabpanel" aria-labelledby="tab-${this.tab}">${this.#detail()}</div>
-        ${explanation()}
+        ${explanation()}`
+        }
       </aside>
     `;
   }

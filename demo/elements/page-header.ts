@@ -35,7 +35,7 @@ function facts(info: ModelInfo) {
   const { device } = info;
   return html`
     <strong>${info.name}</strong>
-    <span class="num">${si(info.parameters, '')} parameters · ${info.precision.weights}</span>
+    <span class="num">${si(info.parameters, '')} parameters · ${info.precision.weights}${info.backend ? ` · ${info.backend}` : nothing}</span>
     <span class="device">${device.name}</span>
   `;
 }

@@ -38,6 +38,7 @@ export function duration(seconds: number): string {
 
 /** A share of a whole as "42 %"; "<1 %" where there is a little, "0 %" where there is none. */
 export function percent(part: number, whole: number): string {
+  if (Number.isNaN(part) || Number.isNaN(whole)) return NONE;
   if (whole <= 0 || part <= 0) return '0 %';
   const share = (100 * part) / whole;
   return share < 0.5 ? '<1 %' : `${share.toFixed(0)} %`;

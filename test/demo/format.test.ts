@@ -60,5 +60,6 @@ describe('other numbers', () => {
     expect(percent(1, 1000)).toBe('<1 %');
     expect(percent(0, 3)).toBe('0 %');
     expect(percent(0, 0)).toBe('0 %');
+    expect(percent(Number.NaN, Number.NaN)).toBe(NONE);
   });
 });

@@ -67,7 +67,7 @@ export async function loadWebLlm(model: string, options: WebLlmOptions = {}): Pr
     architecture: facts.architecture,
     parameters: entry?.shape ? parameterCounts(entry.shape).total : Number.NaN,
     weightBytes: entry?.downloadBytes ?? Number.NaN,
-    precision: { weights: 'f16', kv: 'f16' },
+    precision: { weights: /-q[34]f/.test(record.model_id) ? 'int4' : 'f16', kv: 'f16' },
     vocabulary: driver.vocabulary,
     layers: facts.shape.layers,
     shape: { ...(entry?.shape ?? facts.shape), name: record.model_id },
