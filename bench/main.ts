@@ -5,14 +5,24 @@ import { budgets } from './budgets.ts';
 import { decode } from './decode.ts';
 import { download } from './download.ts';
 import { encode } from './encode.ts';
+import { kvPrecision } from './kv-precision.ts';
 import { type Bench, benchOptions, COMMON_HELP } from './options.ts';
 import { predict } from './predict.ts';
 import { weights } from './weights.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { decode, attention, download, encode, budgets, predict, weights };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  decode,
+  attention,
+  download,
+  encode,
+  budgets,
+  predict,
+  weights,
+  'kv-precision': kvPrecision,
+};
 
 function usage(): string {
-  const lines = Object.entries(BENCHES).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
+  const lines = Object.entries(BENCHES).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`);
   return [
     'usage: npm run bench -- [NAME] [options]     without a name: decode',
     '',
