@@ -213,6 +213,7 @@ function assemble(
       revision: source.revision ?? '',
       weights: [settings.precision.weights, settings.quantize ?? []].flat().join(', '),
       kv: precision.kv,
+      summary: decoder.summary ?? 'none',
     },
   });
   const watch = calibration ? new StepWatch(engine, calibration) : null;

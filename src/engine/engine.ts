@@ -10,6 +10,7 @@ import { type EngineIdentity, type LaneJournal, readJournal, writeJournal } from
 import { GpuLane } from './lane.ts';
 import { RunningLedger } from './lane-ledger.ts';
 import { Pages } from './pages.ts';
+import { PolicyHistory } from './policy-history.ts';
 import { Scheduler } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import type { StepRecord } from './stepper.ts';
@@ -102,9 +103,12 @@ export class GpuEngine implements Engine {
     const { maxContext } = this.capacity;
     const state = readJournal(journal, this.#identity, { vocabulary: this.vocabulary, maxContext });
     const sequence = new Sequence(this.#nextId++, [...state.tokens], state.given, new LanePages(this.#pool));
+    sequence.history = PolicyHistory.from(state.history);
+    // Checks the policy, before the lane holds anything.
+    const lane = new GpuLane(this, sequence, state.attention);
     this.#sequences.add(sequence);
     this.reusePrefix(sequence);
-    return new GpuLane(this, sequence, state.attention);
+    return lane;
   }
 
   admit(plan: { lanes: number; shared: number; length: number }): void {
@@ -181,8 +185,9 @@ export class GpuEngine implements Engine {
   }
 
   /** A lane's journal. */
-  save({ tokens, given }: Sequence, attention: AttentionPolicy): LaneJournal {
-    return writeJournal(this.#identity, { tokens, given, attention });
+  save({ tokens, given, history }: Sequence, attention: AttentionPolicy): LaneJournal {
+    const known = history.plain(Math.max(0, tokens.length - 1));
+    return writeJournal(this.#identity, { tokens, given, attention, history: known });
   }
 
   close(sequence: Sequence): void {
@@ -209,9 +214,10 @@ export class GpuEngine implements Engine {
     return this.#codec.sink(stopStrings);
   }
 
-  /** Lets an empty lane start from pages that an equal prompt left behind. */
+  /** Lets a lane without KV start from pages that an equal prompt left behind, as far as its own would be dense. */
   reusePrefix(sequence: Sequence): void {
-    const { pages, length } = this.#prefix.match(sequence.tokens);
+    const dense = Math.min(sequence.tokens.length, sequence.history.denseUntil(0) + 1);
+    const { pages, length } = this.#prefix.match(sequence.tokens.slice(0, dense));
     sequence.adopt(pages, length);
   }
 

@@ -4,10 +4,11 @@
  * has no state beyond the lane's length: whoever goes on gives `generate` the seed it began with.
  */
 import { ReckonError } from '../errors.ts';
+import { isHistory, type PlainHistory } from './policy-history.ts';
 import type { AttentionPolicy } from './types.ts';
 
 /**
- * What the bits of an engine's KV depend on, by name: model, revision, precisions. A journal, like a cached prefix, is valid
+ * What the bits of an engine's KV depend on, by name: model, revision, precisions, kind of summary. A journal, like a cached prefix, is valid
  * where all of them are equal.
  */
 export type EngineIdentity = Readonly<Record<string, string>>;
@@ -18,6 +19,8 @@ export interface LaneState {
   /** The first this many tokens were given, not generated. */
   readonly given: number;
   readonly attention: AttentionPolicy;
+  /** Under which policies the KV of its tokens was computed; the last one's is not known while a lane rests. */
+  readonly history: PlainHistory;
 }
 
 /** Plain data, safe in JSON and structured clones. About six bytes a token as JSON. */
@@ -31,8 +34,8 @@ export interface LaneJournal extends LaneState {
 const VERSION = 1;
 
 /** The journal of a lane of the engine called `engine`. */
-export function writeJournal(engine: EngineIdentity, { tokens, given, attention }: LaneState): LaneJournal {
-  const journal = { version: VERSION, engine: { ...engine }, tokens: [...tokens], given, attention } as const;
+export function writeJournal(engine: EngineIdentity, { tokens, given, attention, history }: LaneState): LaneJournal {
+  const journal = { version: VERSION, engine: { ...engine }, tokens: [...tokens], given, attention, history } as const;
   return { ...structuredClone(journal), checksum: checksumOf(journal) };
 }
 
@@ -40,8 +43,8 @@ export function writeJournal(engine: EngineIdentity, { tokens, given, attention 
  * The state in a journal, checked: nothing that was read from somewhere is trusted.
  * @param vocabulary token ids are below this.
  * @param maxContext most tokens that a lane of this engine holds.
- * @throws ReckonError `bad-journal` for one that is damaged, of another version, or of another model, revision or
- *   precision; `over-capacity` for a lane that is too long for this engine.
+ * @throws ReckonError `bad-journal` for one that is damaged, of another version, or of another model, revision, precision or
+ *   kind of summary; `over-capacity` for a lane that is too long for this engine.
  */
 export function readJournal(
   value: unknown,
@@ -66,7 +69,7 @@ export function readJournal(
       },
     );
   }
-  const { tokens, given, attention } = journal;
+  const { tokens, given, attention, history } = journal;
   const stray = tokens.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabulary));
   if (stray !== undefined) throw damaged(`${stray} is not a token of the model`);
   if (!(Number.isInteger(given) && given >= 0 && given <= tokens.length)) {
@@ -79,7 +82,8 @@ export function readJournal(
       { hint: 'Load the model with a longer context, or with more memory for KV (kvBytes).' },
     );
   }
-  return { tokens: [...tokens], given, attention: { ...attention } };
+  if (!isHistory(history, Math.max(0, tokens.length - 1))) throw damaged('its history of policies makes no sense');
+  return structuredClone({ tokens, given, attention, history });
 }
 
 function asJournal(value: unknown): LaneJournal {
@@ -108,8 +112,8 @@ function damaged(why: string): ReckonError {
 
 /** FNV-1a of the content as text, its names in order: a store may have reordered them. */
 function checksumOf(journal: Omit<LaneJournal, 'checksum'>): number {
-  const { version, engine, tokens, given, attention } = journal;
-  const text = JSON.stringify([version, tokens, given, ordered(engine), ordered(attention)]);
+  const { version, engine, tokens, given, attention, history } = journal;
+  const text = JSON.stringify([version, tokens, given, ordered(engine), ordered(attention), ordered(history)]);
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
   return hash;

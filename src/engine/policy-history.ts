@@ -2,6 +2,7 @@
  * Under which policy the KV of each of a lane's tokens was computed. What a token attended to shapes its keys and values in
  * all later layers, so KV that was dropped must be computed again in the same way, or a lane would go on with other tokens.
  */
+import { MAX_LAYERS } from '../kernels/row-lists.ts';
 import { type Sparsity, sparseFrom } from './attention.ts';
 
 /** Tokens from position `from` to the next range's, or to the end of the history. Null: dense. */
@@ -10,9 +11,30 @@ export interface PolicyRange {
   readonly policy: Sparsity | null;
 }
 
+/** A history as plain data. */
+export interface PlainHistory {
+  readonly length: number;
+  readonly ranges: readonly PolicyRange[];
+}
+
 export class PolicyHistory {
   #ranges: PolicyRange[] = [];
   #length = 0;
+
+  /** What {@link plain} gave. */
+  static from({ length, ranges }: PlainHistory): PolicyHistory {
+    const history = new PolicyHistory();
+    history.#ranges = [...ranges];
+    history.#length = length;
+    return history;
+  }
+
+  /** The first `length` positions, as far as they are known. */
+  plain(length: number): PlainHistory {
+    const copy = this.copy();
+    copy.truncate(length);
+    return { length: copy.#length, ranges: copy.#ranges };
+  }
 
   /** Positions whose policy is known: all whose KV is there or was once. */
   get length(): number {
@@ -62,6 +84,43 @@ export class PolicyHistory {
     }
     return Number.POSITIVE_INFINITY;
   }
+}
+
+/** Whether a value that was read from somewhere is a history of at most `length` positions. */
+export function isHistory(value: unknown, length: number): value is PlainHistory {
+  if (typeof value !== 'object' || value === null) return false;
+  const { length: known, ranges } = value as Partial<PlainHistory>;
+  if (!isCount(known) || known > length || !Array.isArray(ranges) || (ranges.length === 0) !== (known === 0))
+    return false;
+  return ranges.every((range: Partial<PolicyRange> | null, i) => {
+    if (typeof range !== 'object' || range === null || !isCount(range.from) || range.from >= known) return false;
+    const before: PolicyRange | undefined = ranges[i - 1];
+    return (
+      (before ? range.from > before.from : range.from === 0) && (range.policy === null || isSparsity(range.policy))
+    );
+  });
+}
+
+function isSparsity(value: unknown): value is Sparsity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, blockSize, chosen, sinks, local, search, denseLayers } = value as Partial<Sparsity>;
+  return (
+    (kind === 'blockTopK' || kind === 'window' || kind === 'tokenTopK') &&
+    isCount(blockSize) &&
+    blockSize <= 64 &&
+    Number.isInteger(Math.log2(blockSize)) &&
+    isCount(chosen) &&
+    isCount(sinks) &&
+    isCount(local) &&
+    local > 0 &&
+    search === (kind === 'window' ? null : blockSize >= 16 ? 'summaries' : 'keys') &&
+    Array.isArray(denseLayers) &&
+    denseLayers.every((layer) => isCount(layer) && layer < MAX_LAYERS)
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function samePolicy(a: Sparsity | null, b: Sparsity | null): boolean {

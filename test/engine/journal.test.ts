@@ -1,13 +1,29 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readJournal, writeJournal } from '../../src/engine/journal.ts';
-import type { LaneJournal } from '../../src/engine/types.ts';
+import type { AttentionPolicy, LaneJournal } from '../../src/engine/types.ts';
 import { isReckonError } from '../../src/errors.ts';
 import { errorCode, openRig, type Rig, randomTokens, readAll, TINY } from './rig.ts';
 
 const engine = { model: 'm', revision: '1', kv: 'f16' };
 const limits = { vocabulary: 100, maxContext: 50 };
-const state = { tokens: [3, 1, 4, 1, 5], given: 2, attention: { kind: 'dense' } } as const;
+const window = {
+  kind: 'window',
+  blockSize: 16,
+  chosen: 0,
+  sinks: 1,
+  local: 8,
+  search: null,
+  denseLayers: [0],
+} as const;
+const history = {
+  length: 4,
+  ranges: [
+    { from: 0, policy: null },
+    { from: 2, policy: window },
+  ],
+};
+const state = { tokens: [3, 1, 4, 1, 5], given: 2, attention: { kind: 'dense' }, history } as const;
 const journal = writeJournal(engine, state);
 const code = (value: unknown, of: Record<string, string> = engine) => errorCode(() => readJournal(value, of, limits));
 
@@ -75,6 +91,17 @@ describe('a journal', () => {
     writeJournal(engine, { ...state, tokens: [1.5] }),
     writeJournal(engine, { ...state, given: 6 }),
     writeJournal(engine, { ...state, given: -1 }),
+    { ...journal, history: undefined },
+    ...[
+      { length: 5, ranges: history.ranges },
+      { length: 4, ranges: [] },
+      { length: 0, ranges: history.ranges },
+      { length: 4, ranges: [{ from: 1, policy: null }] },
+      { length: 4, ranges: [history.ranges[0]!, history.ranges[0]!] },
+      { length: 4, ranges: [{ from: 0, policy: { ...window, blockSize: 3 } }] },
+      { length: 4, ranges: [{ from: 0, policy: { ...window, local: 0 } }] },
+      { length: 4, ranges: [{ from: 0, policy: { ...window, search: 'keys' as const } }] },
+    ].map((wrong) => writeJournal(engine, { ...state, history: wrong as never })),
   ])('is refused where it makes no sense: %j', async (value) => {
     expect(await code(value)).toBe('bad-journal');
   });
@@ -90,8 +117,8 @@ describe('a lane that was saved', () => {
   let first: Rig;
   let second: Rig;
   beforeAll(async () => {
-    first = await openRig({ ...TINY, layers: 1 }, { serialAttention: true });
-    second = await openRig({ ...TINY, layers: 1 }, { serialAttention: false, prefillRows: 7 });
+    first = await openRig(TINY, { serialAttention: true });
+    second = await openRig(TINY, { serialAttention: false, prefillRows: 7 });
   });
   afterAll(() => {
     first?.dispose();
@@ -122,6 +149,34 @@ describe('a lane that was saved', () => {
     );
     second.engine.clearPrefixes();
     expect(second.engine.capacity.freePages).toBe(second.engine.capacity.totalPages);
+  });
+
+  it('remembers under which policies its KV was computed', async () => {
+    const policies: AttentionPolicy[] = [
+      { kind: 'window', sinks: 16, local: 20, denseLayers: [] },
+      { kind: 'dense' },
+      { kind: 'blockTopK', budget: 32, local: 16, denseLayers: [] },
+      { kind: 'tokenTopK', budget: 20, denseLayers: [] },
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(3), { minLength: 1, maxLength: 4 }), fc.nat(100), async (kinds, seed) => {
+        const lane = first.engine.open();
+        await lane.append(randomTokens(90, seed));
+        for (const [i, kind] of kinds.entries()) {
+          lane.attention = policies[kind]!;
+          await readAll(lane.generate({ seed: seed + i, maxTokens: 17 }));
+        }
+        const saved: LaneJournal = JSON.parse(JSON.stringify(lane.save()));
+        const restored = second.engine.restore(saved);
+        expect(restored.attention).toEqual(lane.attention);
+        const [there, here] = await Promise.all(
+          [lane, restored].map((one) => readAll(one.generate({ seed, maxTokens: 10 }))),
+        );
+        expect(here).toEqual(there);
+        for (const one of [lane, restored]) one.dispose();
+      }),
+      { numRuns: 6, seed: 3 },
+    );
   });
 
   it('can be saved in the middle of a generation, but not disposed', async () => {

@@ -187,7 +187,8 @@ class ReferenceLane implements Lane {
 
   save(): LaneJournal {
     this.#alive();
-    return writeJournal(IDENTITY, { tokens: this.#tokens, given: 0, attention: this.attention });
+    const history = { length: 0, ranges: [] };
+    return writeJournal(IDENTITY, { tokens: this.#tokens, given: 0, attention: this.attention, history });
   }
 
   async append(input: TokenIds | string): Promise<void> {
