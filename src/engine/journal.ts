@@ -33,8 +33,11 @@ export interface LaneJournal extends LaneState {
 
 const VERSION = 1;
 
-/** The journal of a lane of the engine called `engine`. */
-export function writeJournal(engine: EngineIdentity, { tokens, given, attention, history }: LaneState): LaneJournal {
+/** The journal of a lane of the engine called `engine`. Without a history: of one whose KV does not depend on policies. */
+export function writeJournal(
+  engine: EngineIdentity,
+  { tokens, given, attention, history = { length: 0, ranges: [] } }: Omit<LaneState, 'history'> & Partial<LaneState>,
+): LaneJournal {
   const journal = { version: VERSION, engine: { ...engine }, tokens: [...tokens], given, attention, history } as const;
   return { ...structuredClone(journal), checksum: checksumOf(journal) };
 }

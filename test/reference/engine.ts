@@ -187,8 +187,7 @@ class ReferenceLane implements Lane {
 
   save(): LaneJournal {
     this.#alive();
-    const history = { length: 0, ranges: [] };
-    return writeJournal(IDENTITY, { tokens: this.#tokens, given: 0, attention: this.attention, history });
+    return writeJournal(IDENTITY, { tokens: this.#tokens, given: 0, attention: this.attention });
   }
 
   async append(input: TokenIds | string): Promise<void> {

@@ -107,7 +107,7 @@ export class SequenceEngine implements Engine {
   // What lanes need of the engine.
 
   save(tokens: readonly number[], attention: AttentionPolicy): LaneJournal {
-    return writeJournal(this.#identity, { tokens, given: 0, attention, history: { length: 0, ranges: [] } });
+    return writeJournal(this.#identity, { tokens, given: 0, attention });
   }
 
   close(lane: SequenceLane): void {
