@@ -1,5 +1,7 @@
 /** The settings of a run, their bounds, and the request they make. */
 import type { ReasonRequest } from '../src/api/types.ts';
+import { parsePolicy } from '../src/cost/attention.ts';
+import { isReckonError } from '../src/errors.ts';
 import { BUDGET_NAMES, type Budget } from '../src/strategies/budget.ts';
 import { amount } from './amount.ts';
 import type { Question } from './puzzles.ts';
@@ -23,6 +25,8 @@ export interface Settings {
   readonly leastThinking: number;
   /** What becomes of a lane that repeats itself. */
   readonly loop: LoopAction;
+  /** Which tokens a token attends to, in the short form of policies. */
+  readonly attention: string;
 }
 
 export const DEFAULTS: Settings = {
@@ -34,6 +38,7 @@ export const DEFAULTS: Settings = {
   budget: { tokens: '', seconds: '', eflops: '', bytes: '' },
   leastThinking: 0,
   loop: 'off',
+  attention: 'dense',
 };
 
 export interface Bounds {
@@ -88,12 +93,20 @@ export const BUDGETS: Record<BudgetName, { label: string; unit: string; example:
   },
 };
 
-export type FieldName = NumberName | BudgetName;
+export type FieldName = NumberName | BudgetName | 'attention';
 
-const FIELDS: readonly FieldName[] = ['lanes', 'temperature', 'thinking', ...BUDGET_NAMES, 'leastThinking'];
+const FIELDS: readonly FieldName[] = [
+  'lanes',
+  'temperature',
+  'thinking',
+  ...BUDGET_NAMES,
+  'leastThinking',
+  'attention',
+];
 
 /** What is wrong with a field a person filled in, or null. */
 export function complaintAbout(name: FieldName, settings: Settings): string | null {
+  if (name === 'attention') return attentionComplaint(settings.attention);
   if (name in BUDGETS) return budgetComplaint(name as BudgetName, settings.budget[name as BudgetName]);
   const { label, min, max: most, step } = BOUNDS[name as NumberName];
   const value = settings[name as NumberName];
@@ -101,6 +114,16 @@ export function complaintAbout(name: FieldName, settings: Settings): string | nu
   const whole = step === 1;
   if (Number.isFinite(value) && value >= min && value <= max && (!whole || Number.isInteger(value))) return null;
   return `${label} must be ${whole ? 'a whole number' : 'a number'} from ${min} to ${max}.`;
+}
+
+function attentionComplaint(text: string): string | null {
+  try {
+    parsePolicy(text.trim());
+    return null;
+  } catch (error) {
+    if (isReckonError(error, 'bad-option')) return error.message;
+    throw error;
+  }
 }
 
 function budgetComplaint(name: BudgetName, text: string): string | null {
@@ -132,7 +155,7 @@ export function budgetOf(settings: Settings): Budget | null {
 /** The run these settings ask for. */
 export function requestFor(question: Question, settings: Settings, signal: AbortSignal): ReasonRequest {
   const select = selectorFor(settings, 'problem' in question);
-  const { lanes, earlyStop, temperature, thinking, leastThinking, loop } = settings;
+  const { lanes, earlyStop, temperature, thinking, leastThinking, loop, attention } = settings;
   const budget = budgetOf(settings);
   return {
     ...question,
@@ -144,6 +167,7 @@ export function requestFor(question: Question, settings: Settings, signal: Abort
       ...(loop === 'off' ? {} : { loop: { action: loop } }),
     },
     ...(budget ? { budget } : {}),
+    ...(attention.trim() === 'dense' ? {} : { attention: parsePolicy(attention.trim()) }),
     signal,
   };
 }

@@ -28,6 +28,14 @@ const LOOPS: readonly { id: LoopAction; label: string; explain: string }[] = [
   { id: 'penalise', label: 'Penalise', explain: 'For a while, tokens the lane has used are less likely.' },
 ];
 
+const POLICIES: readonly (readonly [value: string, label: string])[] = [
+  ['dense', 'everything'],
+  ['block:16x4', 'the 4 best blocks of 16 tokens'],
+  ['block:16x64', 'the 64 best blocks of 16 tokens'],
+  ['window:4+64', 'the first 4 and the last 64 tokens'],
+  ['topk:64', 'the 64 best tokens, found at the full price'],
+];
+
 function field(name: FieldName, label: string, explain: string, settings: Settings, input: unknown) {
   const complaint = complaintAbout(name, settings);
   return html`
@@ -79,6 +87,29 @@ function budgetField(name: BudgetName, settings: Settings, change: Change) {
   return field(name, label, `${explain} For example ${example}; empty is no limit.`, settings, input);
 }
 
+/** A policy that is written, with the common ones to pick from. */
+function attentionField(settings: Settings, change: Change) {
+  const input = html`
+    <input
+      name="attention"
+      type="text"
+      list="attention-policies"
+      autocomplete="off"
+      spellcheck="false"
+      .value=${settings.attention}
+      aria-invalid=${complaintAbout('attention', settings) ? 'true' : 'false'}
+      aria-describedby="about-attention"
+      @change=${(event: Event) => change({ attention: (event.target as HTMLInputElement).value })}
+    />
+    <datalist id="attention-policies">
+      ${POLICIES.map(([value, label]) => html`<option value=${value}>${label}</option>`)}
+    </datalist>
+  `;
+  const explain =
+    'Which tokens a new token looks back at: all (dense), the best blocks (block:SIZExCOUNT), or first and last ones (window:FIRST+LAST).';
+  return field('attention', 'Attention', explain, settings, input);
+}
+
 function choice<T extends string>(
   name: string,
   label: string,
@@ -104,7 +135,7 @@ function choice<T extends string>(
 export function settingsFields(settings: Settings, verifiable: boolean, change: Change, advise: () => void) {
   const selectors = SELECTORS.filter(({ id }) => verifiable || id !== 'verifier');
   const hidden = [settings.budget.eflops, settings.budget.bytes].some((text) => text.trim() !== '');
-  const shaped = settings.leastThinking !== 0 || settings.loop !== 'off';
+  const shaped = settings.leastThinking !== 0 || settings.loop !== 'off' || settings.attention.trim() !== 'dense';
   return html`
     <fieldset class="settings">
       <legend class="visually-hidden">Settings</legend>
@@ -134,7 +165,7 @@ export function settingsFields(settings: Settings, verifiable: boolean, change: 
         <summary>Advanced${hidden || shaped ? html` <span class="set">(in use)</span>` : nothing}</summary>
         <div class="settings">
           ${budgetField('eflops', settings, change)} ${budgetField('bytes', settings, change)}
-          ${numberField('leastThinking', settings, change)}
+          ${numberField('leastThinking', settings, change)} ${attentionField(settings, change)}
           ${choice('loop', 'A lane that loops', LOOPS, settings.loop, (loop) => change({ loop }))}
         </div>
       </details>

@@ -1,6 +1,6 @@
 /** From a request to a strategy on the engine, and its events as one stream with a result. */
 import { accountRun } from '../cost/account.ts';
-import { type Answer, type CostEvent, runStrategy } from '../strategies/index.ts';
+import { type Answer, type CostEvent, runStrategy, type StrategyContext } from '../strategies/index.ts';
 import { contextOf, type Reasoner } from './request.ts';
 import { Run } from './run.ts';
 import type { ReasonRequest, ReasonRun } from './types.ts';
@@ -12,13 +12,18 @@ function withTimes(event: CostEvent, { times }: Reasoner): CostEvent {
 }
 
 /** What the formulas expect of a run of these lengths, beside what it cost. */
-function withAccount(answer: Answer, { accounted }: Reasoner): Answer {
+function withAccount(
+  answer: Answer,
+  { accounted }: Reasoner,
+  { attention }: Pick<StrategyContext, 'attention'>,
+): Answer {
   if (!accounted) return answer;
   const { usage, candidates } = answer;
   const account = accountRun(accounted, {
     promptTokens: usage.promptTokens,
     lengths: candidates.map(({ tokens }) => tokens),
     measured: usage.ledger.classes,
+    ...(attention ? { attention } : {}),
   });
   return { ...answer, usage: { ...usage, account } };
 }
@@ -32,10 +37,10 @@ export function reason(model: Reasoner, request: ReasonRequest): ReasonRun {
     let answer: Answer | null = null;
     for (;;) {
       const { done, value } = await events.next();
-      if (done) return answer ?? withAccount(value, model);
+      if (done) return answer ?? withAccount(value, model, context);
       if (value.type === 'cost') emit(withTimes(value, model));
       else if (value.type === 'done') {
-        answer = withAccount(value.answer, model);
+        answer = withAccount(value.answer, model, context);
         emit({ ...value, answer });
       } else emit(value);
     }

@@ -1,5 +1,6 @@
 /** Two accounts of one run side by side: what the ledger counted, and what the formulas of the device's form expect. */
 import { addCosts, COST_CLASSES, type Cost, type CostByClass, totalCost, zeroCosts } from '../ledger/cost.ts';
+import { costAttention, denseLayerCount } from './attention.ts';
 import { type DeviceModel, deviceCost, deviceModel } from './device-cost.ts';
 import { KINETICS_INTENSITY } from './plan.ts';
 import type { KvPrecision, ModelShape, WeightPrecision } from './shapes.ts';
@@ -11,6 +12,8 @@ export interface RunFacts {
   readonly lengths: readonly number[];
   /** What the ledger counted. */
   readonly measured: CostByClass;
+  /** What generated tokens attended to. Default dense. */
+  readonly attention?: Parameters<typeof costAttention>[0];
 }
 
 export interface AccountedModel {
@@ -42,15 +45,16 @@ export interface RunAccount {
   readonly device: Eflops | null;
 }
 
-/** Accounts of a finished run with dense attention. Lanes that generated nothing cost nothing in the formulas. */
+/** Accounts of a finished run. Lanes that generated nothing cost nothing in the formulas. */
 export function accountRun({ shape, precision, intensity }: AccountedModel, facts: RunFacts): RunAccount {
   const lengths = facts.lengths.filter((length) => length > 0);
   const measured = totalCost(facts.measured);
-  const cost = deviceCost(deviceModel(shape, precision), {
-    prompt: facts.promptTokens,
-    lengths: lengths.length > 0 ? lengths : [1],
-    attention: { kind: 'dense' },
-  });
+  const { attention, terms } = policyOf(facts, shape);
+  const cost = deviceCost(
+    deviceModel(shape, precision),
+    { prompt: facts.promptTokens, lengths: lengths.length > 0 ? lengths : [1], attention },
+    terms,
+  );
   const modelled = { flops: cost.flops, bytes: cost.bytes };
   const eflops = (at: number): Eflops => ({
     intensity: at,
@@ -62,17 +66,25 @@ export function accountRun({ shape, precision, intensity }: AccountedModel, fact
     modelled,
     measuredClasses: facts.measured,
     modelledClasses: cost.classes,
-    modelledLanes: laneCosts(deviceModel(shape, precision), facts),
+    modelledLanes: laneCosts(deviceModel(shape, precision), facts, policyOf(facts, shape)),
     paper: eflops(KINETICS_INTENSITY),
     device: intensity === undefined ? null : eflops(intensity),
   };
 }
 
+function policyOf({ attention = { kind: 'dense' } }: RunFacts, { layers }: ModelShape) {
+  const denseLayers = Math.min(layers, denseLayerCount(attention));
+  return { attention: costAttention(attention), terms: { denseLayers } };
+}
+
 /** The lanes' decoding, shared out class by class in the proportion of what each would cost alone. */
-function laneCosts(model: DeviceModel, { promptTokens, lengths }: RunFacts): Cost[] {
-  const attention = { kind: 'dense' } as const;
+function laneCosts(
+  model: DeviceModel,
+  { promptTokens, lengths }: RunFacts,
+  { attention, terms }: ReturnType<typeof policyOf>,
+): Cost[] {
   const classesOf = (own: readonly number[]) =>
-    deviceCost(model, { prompt: promptTokens, lengths: own, attention }, { prefill: false }).classes;
+    deviceCost(model, { prompt: promptTokens, lengths: own, attention }, { ...terms, prefill: false }).classes;
   const some = lengths.filter((length) => length > 0);
   if (some.length === 0) return lengths.map(() => ({ flops: 0, bytes: 0 }));
   const together = classesOf(some);

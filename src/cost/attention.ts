@@ -132,6 +132,37 @@ export function parsePolicy(text: string): WrittenPolicy {
   }
 }
 
+/** What a policy attends to at most, by whole blocks: sinks, the best, local ones and the row's own. */
+interface AnyPolicy {
+  readonly kind: CostAttention['kind'];
+  readonly budget?: number;
+  readonly blockSize?: number;
+  readonly sinks?: number;
+  readonly local?: number;
+  readonly denseLayers?: readonly number[];
+}
+
+/**
+ * A policy of the engine as the formulas take it, with the engine's defaults (docs/sparse-attention.md): sinks and local tokens
+ * are whole blocks, and the row's own block, half full on average, is attended to as well.
+ */
+export function costAttention(policy: AnyPolicy): CostAttention {
+  if (policy.kind === 'dense') return { kind: 'dense' };
+  const size = policy.kind === 'tokenTopK' ? 1 : (policy.blockSize ?? 16);
+  const sinks = Math.ceil((policy.sinks ?? 4) / size) * size;
+  // From t·size on: max(1, local) tokens and what is left of the block they begin in.
+  const local = Math.max(1, policy.local ?? 0) + Math.floor(size / 2);
+  if (policy.kind === 'window') return { kind: 'window', sinks, window: local };
+  const budget = policy.budget ?? 0;
+  if (policy.kind === 'tokenTopK') return { kind: 'tokenTopK', budget: budget + sinks + local };
+  return { kind: 'blockTopK', blockSize: size, blocks: budget / size, sinks, local };
+}
+
+/** Layers that a policy leaves dense. */
+export function denseLayerCount({ kind, denseLayers = [0] }: AnyPolicy): number {
+  return kind === 'dense' ? 0 : new Set(denseLayers).size;
+}
+
 /** What {@link parseAttention} reads back. */
 export function attentionText(attention: CostAttention): string {
   switch (attention.kind) {

@@ -1,4 +1,5 @@
 /** An experiment's results as files: JSON, CSV, plots. */
+import { attentionBudget, type CostAttention, parseAttention } from '../cost/attention.ts';
 import { type CurvePoint, type Curves, curvesOf, paretoFrontier, type Quantity } from './curves.ts';
 import { type Plot, type PlotPoint, renderPlot } from './plot.ts';
 import { SELECTIONS, type Selection } from './selection.ts';
@@ -138,6 +139,44 @@ function plotSelections(report: LabReport, group: string): Plot {
   };
 }
 
+/** What a policy is called where several budgets of it make a line. */
+const POLICY_LABELS: Readonly<Record<CostAttention['kind'], string>> = {
+  dense: 'dense',
+  blockTopK: 'block top-k',
+  window: 'window',
+  tokenTopK: 'oracle (token top-k)',
+};
+
+/** Accuracy of one chain against the tokens that each of its tokens may attend to; dense attention as a level line. */
+function plotBudgets(report: LabReport, group: string): Plot {
+  const { thinking, kv, n } = report.experiment;
+  const [limit, chains] = [thinking.at(-1) as number, n[0] as number];
+  const policies = kv.map((name) => ({ name, attention: parseAttention(name) }));
+  const budgets = policies.map(({ attention }) => attentionBudget(attention)).filter(Number.isFinite);
+  const ends = [Math.min(...budgets), Math.max(...budgets)];
+  const points = (name: string, at: readonly number[]): PlotPoint[] =>
+    report.points
+      .filter((point) => point.group === group && point.thinking === limit && point.kv === name && point.n === chains)
+      .flatMap(({ accuracy }) => {
+        const { mean, low, high } = accuracy.coverage;
+        return at.map((x) => ({ x, y: mean, low, high }));
+      });
+  const series = (Object.keys(POLICY_LABELS) as CostAttention['kind'][]).map((kind) => ({
+    name: POLICY_LABELS[kind],
+    points: policies
+      .filter(({ attention }) => attention.kind === kind)
+      .flatMap(({ name, attention }) => points(name, kind === 'dense' ? ends : [attentionBudget(attention)]))
+      .sort((a, b) => a.x - b.x),
+  }));
+  return {
+    title: `${report.experiment.title}: ${group}, KV budgets`,
+    note: noteOf(report, report.points.find((point) => point.group === group)?.problems ?? 0),
+    x: { label: `tokens attended to, for each KV head (thinking up to ${limit} tokens)`, ticks: [...new Set(budgets)] },
+    y: { label: chains === 1 ? 'accuracy of one chain' : `coverage of ${chains} chains` },
+    series: series.filter((one) => one.points.length > 0),
+  };
+}
+
 /** Plots of a report, SVG by file name. */
 export function plotsOf(report: LabReport): Map<string, string> {
   const files = new Map<string, string>();
@@ -150,6 +189,9 @@ export function plotsOf(report: LabReport): Map<string, string> {
     const tokens = (point: CurvePoint) => point.tokens.mean;
     files.set(`${name}-tokens.svg`, renderPlot(plotAgainst(report, group, 'tokens generated', tokens)));
     files.set(`${name}-selection.svg`, renderPlot(plotSelections(report, group)));
+    if (report.experiment.kv.some((policy) => policy !== 'dense')) {
+      files.set(`${name}-budgets.svg`, renderPlot(plotBudgets(report, group)));
+    }
   }
   return files;
 }

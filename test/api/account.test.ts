@@ -10,20 +10,38 @@ describe('the account of a run', () => {
   });
   afterAll(() => model.dispose());
 
-  it('agrees with the ledger where lanes run to their limits', async () => {
-    // No lane ends of itself: nothing runs ahead of a stop, and all work is of the formulas' kind.
+  // No lane ends of itself: nothing runs ahead of a stop, and all work is of the formulas' kind.
+  const usageOf = async (attention: string) => {
     const prompt = Array.from({ length: 40 }, (_, i) => ['Use', ' make', ' to'][i % 3]).join('');
+    // The formulas have the whole prompt computed.
+    model.engine.clearPrefixes();
     const run = model.reason({
       prompt,
+      attention,
       strategy: { name: 'best-of-n', n: 4, select: 'logprob', earlyStop: false },
       sampling: { seed: 3, biases: new Map([0, 2, 4].map((token) => [token, Number.NEGATIVE_INFINITY])) },
       thinking: { maxTokens: 90 },
       answer: { maxTokens: 30 },
     });
-    const { usage } = await run.result;
+    return (await run.result).usage;
+  };
+  const near = (a: number, b: number, within: number) => expect(Math.abs(a - b) / b).toBeLessThan(within);
+
+  it('follows the policy: attention and search of sparse lanes', async () => {
+    for (const policy of ['block:16x2', 'window:4+32', 'topk:48']) {
+      const usage = await usageOf(policy);
+      const { measuredClasses, modelledClasses } = usage.account!;
+      near(modelledClasses.attention.flops, measuredClasses.attention.flops, 0.12);
+      near(modelledClasses.linear.flops, measuredClasses.linear.flops, 0.05);
+      expect(usage.ledger.denseAttention!.flops).toBeGreaterThan(measuredClasses.attention.flops);
+      expect(modelledClasses.search.flops > 0).toBe(policy.startsWith('block'));
+    }
+  });
+
+  it('agrees with the ledger where lanes run to their limits', async () => {
+    const usage = await usageOf('dense');
     const { measured, modelled, measuredClasses, modelledClasses, paper, device } = usage.account!;
     expect(measured.flops).toBe(usage.ledger.flops);
-    const near = (a: number, b: number, within: number) => expect(Math.abs(a - b) / b).toBeLessThan(within);
     near(modelledClasses.linear.flops, measuredClasses.linear.flops, 0.05);
     near(modelledClasses.attention.flops, measuredClasses.attention.flops, 0.1);
     // The copies of the page that forked lanes share until they write are not in the formulas.

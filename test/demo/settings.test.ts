@@ -44,6 +44,18 @@ describe('settings', () => {
     expect(complaintAbout('temperature', { ...DEFAULTS, temperature: -1 })).not.toBeNull();
   });
 
+  it('takes attention in the short forms, and complains in words', () => {
+    expect(ask(DEFAULTS)).not.toHaveProperty('attention');
+    expect(ask({ ...DEFAULTS, attention: ' block:16x4 ' }).attention).toEqual({
+      kind: 'blockTopK',
+      budget: 64,
+      blockSize: 16,
+    });
+    expect(complaintAbout('attention', { ...DEFAULTS, attention: 'window:4+64' })).toBeNull();
+    expect(complaintAbout('attention', { ...DEFAULTS, attention: 'sharp' })).toContain('Forms: dense');
+    expect(firstWrong({ ...DEFAULTS, attention: '' })).toBe('attention');
+  });
+
   it('asks for a run; words of one’s own are not chosen by a verifier that cannot judge them', () => {
     const { signal } = new AbortController();
     const problem = { task: 'countdown', prompt: 'p', difficulty: 3, data: {} };

@@ -116,6 +116,25 @@ describe('the files of an experiment', () => {
   });
 });
 
+describe('the plot of KV budgets', () => {
+  it('has a line for each kind of policy, dense as a level one', () => {
+    const made = madeResults();
+    const kv = ['dense', 'block:16x4', 'block:16x1', 'window:4+64'];
+    const units = kv.flatMap((policy) =>
+      made.units.map((one) => ({ ...one, kv: policy, unit: one.unit.replace('dense', policy) })),
+    );
+    const header = { ...made.header, experiment: { ...made.header.experiment, kv } };
+    const drawing = filesOf({ header, units }).get('knights-2-budgets.svg')!;
+    const elements = elementsOf(drawing);
+    const words = elements.filter(({ name }) => name === 'text').map(({ text }) => text);
+    expect(words).toEqual(expect.arrayContaining(['dense', 'block top-k', 'window', '16', '64', '68']));
+    expect(words.join()).not.toContain('oracle');
+    // Two ends of the dense line, two budgets of blocks, one window.
+    expect(elements.filter(({ attributes }) => attributes.class === 'interval')).toHaveLength(5);
+    expect(filesOf(made).has('knights-2-budgets.svg')).toBe(false);
+  });
+});
+
 describe('a plot', () => {
   const plot: Plot = {
     title: 'Title',
