@@ -70,7 +70,9 @@ export async function runExperiment(
   const meter = new ProgressMeter(units, experiment.answer);
   for (const unit of units) {
     const record = records.get(unit.id);
-    if (record) meter.done(unit, record.samples, true);
+    if (!record) continue;
+    checkProblem(unit, record);
+    meter.done(unit, record.samples, true);
   }
   onProgress?.(meter.report());
   const session = new Session(experiment, model, options, meter);
@@ -111,6 +113,16 @@ async function openStore(store: ResultStore, experiment: Experiment, setting: Se
   const known = { intensity: intensity ?? setting.intensity, shape: shape ?? setting.shape };
   const header = { ...stored.header, experiment, setting: { ...stored.header.setting, ...known } };
   return { header, records: new Map(stored.units.map((record) => [record.unit, record])) };
+}
+
+/** @throws ReckonError `bad-option` where a task has come to pose another problem of that number since it was stored. */
+function checkProblem({ id, problem }: Unit, { prompt }: UnitRecord): void {
+  if (prompt.text === problem.prompt) return;
+  throw new ReckonError(
+    'bad-option',
+    `The stored results are of other problems: ${id} was ${JSON.stringify(prompt.text)} and is now ${JSON.stringify(problem.prompt)}.`,
+    { hint: 'They are of another version of Reckon. Store this experiment elsewhere.', details: { unit: id } },
+  );
 }
 
 /** The units that are under way, as many as fit. */

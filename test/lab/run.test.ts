@@ -128,6 +128,23 @@ describe('an experiment', () => {
     expect(await store.load()).toEqual(before);
   });
 
+  it('refuses results of other problems under the same numbers, and draws a system turn before each where one is asked for', async () => {
+    const store = new MemoryStore();
+    const one = smallExperiment({ problems: 1, system: 'Think briefly.' });
+    const rig = labRig(tinyEngine(3));
+    const { header, units } = await runExperiment(one, rig, { store });
+    expect(rig.seen.requests.map(({ system }) => system)).toEqual(units.map(() => 'Think briefly.'));
+    const moved = new MemoryStore();
+    await moved.begin(header);
+    const [first, ...rest] = units as [UnitRecord, ...UnitRecord[]];
+    for (const unit of [{ ...first, prompt: { ...first.prompt, text: 'Use 1 2 3 to make 6.' } }, ...rest]) {
+      await moved.append(unit);
+    }
+    await expect(runExperiment(one, labRig(tinyEngine(3)), { store: moved })).rejects.toThrow(
+      /of other problems: .*was "Use 1 2 3 to make 6\."/,
+    );
+  });
+
   it('runs fewer side by side where they do not fit, and says so where one alone does not', async () => {
     const { units } = await straight();
     // The prompt has some 45 tokens, the rest at most 15: a run of 4 lanes takes about 14 pages.
