@@ -74,14 +74,14 @@ export async function inspectSource(
   options: InspectOptions,
   entry: CatalogueModel | null = null,
 ): Promise<Inspection> {
-  const { shape, weightBytes, loaded, ...facts } = await describeModel(source, options.signal);
+  const { shape, weightBytes, loadedBytes, loaded, ...facts } = await describeModel(source, options.signal);
   const plan = planOf(options, shape.maxContext);
   const weights = options.weights ?? loaded;
   const model = {
     shape,
     weights,
-    // What is quantised stays as it is stored.
-    ...(weights === loaded && loaded !== 'f16' ? { weightBytes } : {}),
+    // What is quantised stays so, in the form that kernels read.
+    ...(weights === loaded && loaded !== 'f16' ? { weightBytes: loadedBytes } : {}),
     downloadBytes: weightBytes,
   };
   return {

@@ -3,6 +3,7 @@
 import type { ModelConfig } from './config.ts';
 import { type GenerationDefaults, parseGenerationDefaults } from './generation.ts';
 import { type JsonObject, parseJson } from './json.ts';
+import { loadedBytes } from './loaded-bytes.ts';
 import { type OpenCheckpoint, openCheckpoint } from './open.ts';
 import type { MatrixEncoding } from './quantized.ts';
 import { type CheckpointSource, isMissingFile } from './source.ts';
@@ -19,6 +20,8 @@ export interface CheckpointDescription {
   readonly parameters: number;
   /** Of the tensors that the model needs, as stored. */
   readonly weightBytes: number;
+  /** Of the same in GPU memory, unless they are quantised while they are loaded. */
+  readonly loadedBytes: number;
   readonly config: ModelConfig;
   /** How each matrix is stored, by its Hugging Face name. */
   readonly encodings: ReadonlyMap<string, MatrixEncoding>;
@@ -81,6 +84,7 @@ export async function describeCheckpoint(
     quantization: weights.quantization,
     parameters: parameterCount(model),
     weightBytes: weights.bytes,
+    loadedBytes: loadedBytes(weights),
     config: model,
     encodings: weights.encodings,
     files: weights.files,

@@ -1,6 +1,7 @@
 /** Other formats through the same door: from the one file of a GGUF model to replies, its chat template's switch included. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type LoadedModel, loadFrom } from '../../src/api/load-model.ts';
+import { describeCheckpoint } from '../../src/checkpoint/index.ts';
 import { isReckonError } from '../../src/errors.ts';
 import { errorOf, memorySource } from '../support/checkpoint.ts';
 import { ggufCheckpoint } from '../support/formats/gguf.ts';
@@ -13,6 +14,7 @@ const TEMPLATE = `{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content 
 {%- if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}`;
 
 let model: LoadedModel;
+let expectedBytes: number;
 
 beforeAll(async () => {
   const { metadata, tokens } = byteLevelVocabulary('qwen2', TEMPLATE);
@@ -22,6 +24,7 @@ beforeAll(async () => {
     metadata: new Map(metadata),
   });
   const source = { ...memorySource(files, { chunk: 1 << 16 }), list: async () => Object.keys(files) };
+  expectedBytes = (await describeCheckpoint(source)).loadedBytes;
   model = await loadFrom(source, { gpu: await testGpu(), maxContext: 128, maxLanes: 2, kvBytes: 1 << 20 });
 });
 
@@ -30,6 +33,9 @@ afterAll(() => model.dispose());
 describe('a GGUF file', () => {
   it('is a model like any other', async () => {
     expect(model.info).toMatchObject({ architecture: 'Qwen3ForCausalLM', layers: 2, precision: { weights: 'int4' } });
+    // Known before; matrices are rounded up to whole columns.
+    expect(model.info.weightBytes).toBeGreaterThanOrEqual(expectedBytes);
+    expect(model.info.weightBytes).toBeLessThan(expectedBytes * 1.01);
     const request = { prompt: '2+2?', thinking: { maxTokens: 6 }, answer: { maxTokens: 4 } };
     const { candidates, usage } = await model.reason({ ...request, strategy: { name: 'chain-of-thought' } }).result;
     expect(candidates).toHaveLength(1);

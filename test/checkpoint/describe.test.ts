@@ -12,7 +12,7 @@ import { isReckonError } from '../../src/errors.ts';
 import { loadChatTemplate, renderChat } from '../../src/text/index.ts';
 import { errorOf, memorySource, protoSource } from '../support/checkpoint.ts';
 import { ggufCheckpoint, type Typed } from '../support/formats/gguf.ts';
-import { type MadeCheckpoint, TINY_SHAPES } from '../support/formats/layout.ts';
+import { type MadeCheckpoint, TINY_SHAPES, wide } from '../support/formats/layout.ts';
 import { mlcCheckpoint } from '../support/formats/mlc.ts';
 import { floatCheckpoint, mlxCheckpoint } from '../support/formats/safetensors.ts';
 
@@ -53,6 +53,19 @@ describe('describeCheckpoint', () => {
       // Headers, no more: every part that was opened begins at the start of a file.
       expect(source.opened.every(({ start }) => start === 0)).toBe(true);
     }
+  });
+
+  it('knows what weights take in GPU memory, where q, k and v of several encodings lie in one matrix', async () => {
+    const format = (name: string) => (/attn_v|ffn_down|token_embd/.test(name) ? 'Q6_K' : 'Q4_K');
+    const made = ggufCheckpoint(wide(TINY_SHAPES.qwen3), { format, metadata: EOS });
+    const { loadedBytes, weightBytes } = await describeCheckpoint(sourceOf(made));
+    // Q4_K: 4 bits, f32 scale and bias in 32. Q6_K: 8 bits, f32 scale in 16. Together: 8 bits, scale and bias in 16.
+    const [q4, q6, both] = [4 + 64 / 32, 8 + 32 / 16, 8 + 64 / 16];
+    const rows = 64 * q6 + 512 * both + 256 * q4 + 512 * q4 + 256 * q6;
+    expect(loadedBytes).toBe((rows * 256) / 8 + (3 * 256 + 2 * 64) * 4);
+    expect(loadedBytes).toBeGreaterThan(weightBytes * 1.4);
+    const floats = floatCheckpoint(TINY_SHAPES.qwen3, 'F32');
+    expect((await describeCheckpoint(sourceOf(floats))).loadedBytes).toBeLessThan(elements(floats) * 2.1);
   });
 
   it('gathers what ends a turn, reading the large tokenizer only where nothing else tells', async () => {
