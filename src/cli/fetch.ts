@@ -1,7 +1,7 @@
 /** `reckon fetch`: brings a model to this computer; started again, it goes on where it stopped. */
 import { openModelStore } from '../api/store.ts';
-import { type DownloadProgress, modelOrigin, parseModelName } from '../checkpoint/index.ts';
-import { ReckonError } from '../errors.ts';
+import { type DownloadProgress, modelOrigin, originName, parseModelName } from '../checkpoint/index.ts';
+import { isReckonError, ReckonError } from '../errors.ts';
 import { readCommand } from './options.ts';
 import { formatBytes, formatSeconds, Progress } from './terminal.ts';
 
@@ -70,6 +70,13 @@ export async function fetchModel(args: string[]): Promise<void> {
     const got = received > 0 ? `${formatBytes(received)} fetched` : 'nothing to fetch';
     progress.line(`${model.name}: ${formatBytes(model.bytes)} in ${model.files.length} files, ${got}.`);
     if (options.flag('json')) process.stdout.write(`${JSON.stringify({ ...model, received }, null, 2)}\n`);
+  } catch (error) {
+    if (!isReckonError(error, 'aborted')) throw error;
+    const here = (await store.find(origin))?.bytes ?? 0;
+    progress.line(
+      `Stopped: ${formatBytes(here)} of ${originName(origin)} are here. The same command goes on from there.`,
+    );
+    process.exitCode = 130;
   } finally {
     progress.clear();
     process.off('SIGINT', interrupt);

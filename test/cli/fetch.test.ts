@@ -2,7 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closeHubs, expectWhole, hubWith, storeIn, type TestFolders, TOTAL, testFolders } from '../support/download.ts';
+import {
+  closeHubs,
+  expectWhole,
+  hubWith,
+  SHARDS,
+  storeIn,
+  type TestFolders,
+  TOTAL,
+  testFolders,
+} from '../support/download.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -40,7 +49,9 @@ function reckon(program: 'scripts/reckon.mjs' | 'dist/cli.js', args: string[], t
 
 describe('reckon fetch and models', () => {
   it('bring a model here through a kill, check it, list it, delete it', async () => {
-    const hub = await hubWith({ pace: 60, token: 'hf_secret' });
+    let stall = true;
+    const manner = ({ path }: { path: string }) => (stall && path === SHARDS[0] ? 'stall' : 'good');
+    const hub = await hubWith({ manner, token: 'hf_secret' });
     const args = ['fetch', 'maker/model', '--from', hub.url, '--json'];
     const empty = await reckon('scripts/reckon.mjs', ['models', '--json']).ended;
     expect(JSON.parse(empty.stdout)).toMatchObject({ place: folder, stored: [], models: 0 });
@@ -49,19 +60,32 @@ describe('reckon fetch and models', () => {
     expect([refused.status, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(/maker\/model is not open to everyone.*access token/);
 
-    const { child, ended } = reckon('dist/cli.js', args, 'hf_secret');
     const here = async () => (await storeIn(folder).list())[0]?.bytes ?? 0;
-    await expect.poll(here, { timeout: 20_000, interval: 10 }).toBeGreaterThan(3000);
+    const sent = (bytes: number) =>
+      expect.poll(() => hub.sent, { timeout: 20_000, interval: 10 }).toBeGreaterThanOrEqual(bytes);
+    // All but the second half of a shard, then silence.
+    const stopped = reckon('dist/cli.js', args, 'hf_secret');
+    await expect.poll(here, { timeout: 20_000, interval: 10 }).toBeGreaterThan(30_000);
+    stopped.child.kill('SIGINT');
+    expect((await stopped.ended).stderr).toMatch(/^Stopped: .* are here\. The same command goes on/m);
+    expect((await stopped.ended).status).toBe(130);
+    const kept = await here();
+    expect(kept).toBeGreaterThan(30_000);
+
+    const before = hub.sent;
+    const { child, ended } = reckon('dist/cli.js', args, 'hf_secret');
+    await sent(before + 10_000);
     child.kill('SIGKILL');
     expect((await ended).signal).toBe('SIGKILL');
-    const kept = await here();
-    expect(kept).toBeLessThan(TOTAL);
+    const known = await here();
+    expect(known).toBeGreaterThanOrEqual(kept);
+    expect(known).toBeLessThan(TOTAL);
 
-    hub.options.pace = 0;
+    stall = false;
     const rest = await reckon('dist/cli.js', args, 'hf_secret').ended;
     expect(rest.status).toBe(0);
     const model = JSON.parse(rest.stdout);
-    expect(model).toMatchObject({ complete: true, bytes: TOTAL, received: TOTAL - kept });
+    expect(model).toMatchObject({ complete: true, bytes: TOTAL, received: TOTAL - known });
     expect(rest.stderr).toMatch(/maker\/model: .* in 5 files, .* fetched/);
     expect(rest.stdout + rest.stderr).not.toContain('hf_secret');
     await expectWhole(folder, model.key);

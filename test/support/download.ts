@@ -39,11 +39,11 @@ export const MODEL: Readonly<Record<string, Uint8Array>> = {
 export const WANTED = Object.keys(MODEL).filter((path) => !/README|pytorch/.test(path));
 export const TOTAL = WANTED.reduce((sum, path) => sum + MODEL[path]!.length, 0);
 
-/** Small parts, little patience. */
+/** Small parts, quick tries. */
 export const QUICK: DownloadSettings = {
   partBytes: 16 * 1024,
   noteBytes: 8 * 1024,
-  stallSeconds: 0.15,
+  stallSeconds: 10,
   retry: { baseSeconds: 0.002, maxSeconds: 0.02 },
 };
 

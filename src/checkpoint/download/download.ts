@@ -107,7 +107,8 @@ export async function downloadModel(
         ...(fetch ? { fetch } : {}),
         ...(stallSeconds === undefined ? {} : { stallSeconds }),
       });
-      await list(journal, connection, meter, update);
+      const gone = await list(journal, connection, meter, update);
+      for (const path of gone) await disk.remove(`${key}/${FILES}/${path}`);
       await checkSpace(disk, storedModel(key, journal.state), await others());
       await transfer(disk, key, journal, connection, settings, meter, stop);
       return done(storedModel(key, journal.state));
@@ -123,14 +124,19 @@ export async function downloadModel(
   }
 }
 
-/** Asks what there is, unless that is known and pinned: then the files of that commit are what is still wanted. */
-async function list(journal: Journal, connection: Connection, meter: Meter, update: boolean): Promise<void> {
+/**
+ * Asks what there is, unless that is known and pinned: then the files of that commit are what is still wanted.
+ * @returns paths of files that are no longer a part of it.
+ */
+async function list(journal: Journal, connection: Connection, meter: Meter, update: boolean): Promise<string[]> {
   const { state } = journal;
-  if (state.files.size > 0 && state.revision !== null && !update) return;
+  if (state.files.size > 0 && state.revision !== null && !update) return [];
+  const before = [...state.files.keys()];
   meter.phase('listing');
   const { files, revision } = await publicationOf(connection, state.origin);
   if (files.length === 0) throw new ReckonError('bad-checkpoint', `${state.name} has no files.`);
   await journal.add({ files: [...files], revision });
+  return before.filter((path) => !state.files.has(path));
 }
 
 async function transfer(

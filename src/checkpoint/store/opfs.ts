@@ -160,7 +160,10 @@ async function openWriter(path: string): Promise<DiskWriter> {
     write: (bytes, at) =>
       refused(path, () => {
         for (let written = 0; written < bytes.length; ) {
-          written += access.write(bytes.subarray(written), { at: at + written });
+          const length = access.write(bytes.subarray(written), { at: at + written });
+          // A disk that takes nothing more and does not say so.
+          if (length === 0) throw new DOMException('nothing more can be written', 'QuotaExceededError');
+          written += length;
         }
       }),
     resize: (size) => refused(path, () => access.truncate(size)),

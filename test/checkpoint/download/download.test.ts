@@ -92,6 +92,11 @@ describe('a download', () => {
     expect(now.revision).not.toBe(old.revision);
     expect(hub.sent).toBe(news.length);
     await expectWhole(folder, now.key, { ...MODEL, [SHARDS[1]]: news });
+    // What is no longer a part of it does not stay behind.
+    delete hub.options.files['tokenizer.json'];
+    await storeIn(folder).download(reference(hub), { update: true });
+    expect(await readdir(join(folder, now.key, FILES))).not.toContain('tokenizer.json');
+    expect(hub.sent).toBe(news.length);
   });
 
   it('does not glue two states of a file, on servers that list nothing and give no checksums', async () => {

@@ -47,7 +47,8 @@ describe('a server of bad manners', () => {
       const hub = await startHub({ files: { ...MODEL }, api, manner });
       const folder = folders.next();
       try {
-        const model = await storeIn(folder).download(reference(hub), { retry: { ...QUICK.retry, random } });
+        const settings = { stallSeconds: 0.15, retry: { ...QUICK.retry, random } };
+        const model = await storeIn(folder).download(reference(hub), settings);
         expect(model).toMatchObject({ complete: true, bytes: TOTAL });
         // Without checksums nobody can see a changed byte; with them nothing else gets through.
         if (api) await expectWhole(folder, model.key);
