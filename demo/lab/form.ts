@@ -11,6 +11,7 @@ import {
   type Field,
   formOf,
   type LabForm,
+  type NumberField,
   type Plan,
   planOf,
   workOf,
@@ -25,7 +26,12 @@ const EXPLAIN: Record<Field, string> = {
   samples:
     'Chains drawn for each problem and limit; every N is worked out from the same ones. More than the largest N are better.',
   temperature: '0 always takes the likeliest token, so that all chains say the same; higher is more varied.',
+  kv: 'What a token looks back at, one or several: dense, block:16x4, window:4+64, topk:64. A line in the plot of KV budgets.',
 };
+
+/** Text: nothing to bound. */
+const ATTENTION = { label: 'Attention', min: 0, max: 0, whole: true };
+const FIELDS: readonly Field[] = [...(Object.keys(BOUNDS) as NumberField[]), 'kv'];
 
 @customElement('rk-lab-form')
 export class LabFormElement extends LightElement {
@@ -52,7 +58,7 @@ export class LabFormElement extends LightElement {
   }
 
   #field(field: Field, complaints: Complaints, busy: boolean) {
-    const { label, min, max, whole } = BOUNDS[field];
+    const { label, min, max, whole } = field === 'kv' ? ATTENTION : BOUNDS[field];
     const value = this.values[field];
     const list = typeof value === 'string';
     const complaint = complaints[field];
@@ -67,7 +73,7 @@ export class LabFormElement extends LightElement {
         <input
           name=${field}
           type=${list ? 'text' : 'number'}
-          inputmode=${whole ? 'numeric' : 'decimal'}
+          inputmode=${field === 'kv' ? 'text' : whole ? 'numeric' : 'decimal'}
           min=${list ? nothing : min}
           max=${list ? nothing : max}
           step=${list ? nothing : whole ? 1 : 'any'}
@@ -147,7 +153,7 @@ export class LabFormElement extends LightElement {
     return html`
       <form class="prompt lab-form" novalidate aria-label="Experiment" @submit=${this.#submit}>
         <div class="lab-fields">
-          ${this.#choices(busy)} ${(Object.keys(BOUNDS) as Field[]).map((field) => this.#field(field, complaints, busy))}
+          ${this.#choices(busy)} ${FIELDS.map((field) => this.#field(field, complaints, busy))}
         </div>
         <div class="lab-actions">
           <p class="hint" data-part="work">

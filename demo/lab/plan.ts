@@ -12,6 +12,8 @@ export interface LabForm {
   readonly thinking: string;
   readonly samples: number;
   readonly temperature: number;
+  /** Attention policies in their short forms, separated like the numbers. */
+  readonly kv: string;
 }
 
 /** A few minutes where a CPU stands in for the GPU. */
@@ -23,6 +25,7 @@ export const DEFAULT_FORM: LabForm = {
   thinking: '16, 48, 128',
   samples: 24,
   temperature: 1,
+  kv: 'dense',
 };
 
 /** Most tokens of an answer: the embedded models' are shorter. */
@@ -36,12 +39,13 @@ export const BOUNDS = {
   samples: { label: 'Samples', min: 1, max: 256, whole: true },
   temperature: { label: 'Temperature', min: 0, max: 2, whole: false },
 } as const;
-export type Field = keyof typeof BOUNDS;
+export type NumberField = keyof typeof BOUNDS;
+export type Field = NumberField | 'kv';
 export type Complaints = Partial<Record<Field | 'form', string>>;
 
 export type Plan = { readonly experiment: Experiment } | { readonly complaints: Complaints };
 
-function complaintAbout(field: Field, values: readonly number[]): string | null {
+function complaintAbout(field: NumberField, values: readonly number[]): string | null {
   const { label, min, max, whole } = BOUNDS[field];
   const fits = (value: number) => value >= min && value <= max && (!whole || Number.isInteger(value));
   const list = field === 'n' || field === 'thinking';
@@ -52,19 +56,20 @@ function complaintAbout(field: Field, values: readonly number[]): string | null 
   return `${label} must be ${whole ? 'a whole number' : 'a number'} from ${min} to ${max}.`;
 }
 
+function partsOf(text: string): string[] {
+  return text.split(/[\s,;]+/).filter((part) => part !== '');
+}
+
 /** "1, 2 4" → [1, 2, 4]; what is no number becomes NaN. */
 function listOf(text: string): number[] {
-  return text
-    .split(/[\s,;]+/)
-    .filter((part) => part !== '')
-    .map((part) => (/^\d+$/.test(part) ? Number(part) : Number.NaN));
+  return partsOf(text).map((part) => (/^\d+$/.test(part) ? Number(part) : Number.NaN));
 }
 
 /** The experiment, or what is wrong with each field. */
 export function planOf(form: LabForm): Plan {
   const { task, difficulty, problems, samples, temperature } = form;
   const [n, thinking] = [listOf(form.n), listOf(form.thinking)];
-  const values: Record<Field, number[]> = {
+  const values: Record<NumberField, number[]> = {
     problems: [problems],
     n,
     thinking,
@@ -72,7 +77,7 @@ export function planOf(form: LabForm): Plan {
     temperature: [temperature],
   };
   const complaints: Complaints = {};
-  for (const field of Object.keys(BOUNDS) as Field[]) {
+  for (const field of Object.keys(BOUNDS) as NumberField[]) {
     const complaint = complaintAbout(field, values[field]);
     if (complaint) complaints[field] = complaint;
   }
@@ -80,6 +85,8 @@ export function planOf(form: LabForm): Plan {
   if (!complaints.n && !complaints.samples && samples < most) {
     complaints.samples = `N goes up to ${most}: draw at least ${most} samples.`;
   }
+  const kv = partsOf(form.kv);
+  if (kv.length === 0) complaints.kv = 'Attention must name a policy, such as dense.';
   if (Object.keys(complaints).length > 0) return { complaints };
   try {
     const experiment = checkExperiment({
@@ -92,19 +99,21 @@ export function planOf(form: LabForm): Plan {
       samples,
       answer: ANSWER,
       sampling: { temperature },
+      kv,
     });
     // A task may have fewer problems than were asked for, which only drawing them tells.
     unitsOf(experiment);
     return { experiment };
   } catch (error) {
     if (!isReckonError(error)) throw error;
-    return { complaints: { [error.details.field === 'problems' ? 'problems' : 'form']: error.message } };
+    const field = String(error.details.field).replace(/\[.*/, '');
+    return { complaints: { [field === 'problems' || field === 'kv' ? field : 'form']: error.message } };
   }
 }
 
 /** The form that makes this experiment. */
 export function formOf(experiment: Experiment): LabForm {
-  const { tasks, problems, n, thinking, samples, sampling } = experiment;
+  const { tasks, problems, n, thinking, samples, sampling, kv } = experiment;
   return {
     task: tasks[0]?.task ?? DEFAULT_FORM.task,
     difficulty: tasks[0]?.difficulties[0] ?? DEFAULT_FORM.difficulty,
@@ -113,6 +122,7 @@ export function formOf(experiment: Experiment): LabForm {
     thinking: thinking.join(', '),
     samples,
     temperature: sampling.temperature ?? DEFAULT_FORM.temperature,
+    kv: kv.join(', '),
   };
 }
 

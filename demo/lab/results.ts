@@ -6,7 +6,7 @@ import { LightElement } from '../elements/light-element.ts';
 import { count, si } from '../format.ts';
 import { counted } from './progress.ts';
 import type { Results } from './state.ts';
-import { accountOf, type Intensity, plotName, type Row, rowsOf, share, VIEWS, type ViewId } from './views.ts';
+import { accountOf, type Intensity, plotName, type Row, rowsOf, share, type ViewId, viewsOf } from './views.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   csv: 'text/csv',
@@ -35,10 +35,11 @@ function accuracy({ mean, low, high }: Estimate) {
   return html`<td>${share(mean)} <span class="interval">${share(low)}–${share(high)}</span></td>`;
 }
 
-function row({ point, eflops, best }: Row) {
-  const { thinking, n, tokens, accuracy: by } = point;
+function row({ point, eflops, best }: Row, several: boolean) {
+  const { thinking, kv, n, tokens, accuracy: by } = point;
   return html`<tr class=${best ? 'best' : ''}>
     <th scope="row">${thinking}</th>
+    ${several ? html`<td>${kv}</td>` : nothing}
     <td>${n}</td>
     ${accuracy(by.coverage)} ${accuracy(by.majority)} ${accuracy(by.logprob)}
     <td>${count(tokens.mean)}</td>
@@ -85,7 +86,7 @@ export class LabResults extends LightElement {
     </div>`;
   }
 
-  #table(rows: readonly Row[]) {
+  #table(rows: readonly Row[], several: boolean) {
     return html`<div class="lab-scroll" role="region" aria-label="Points" tabindex="0">
       <table class="lab-table num">
         <caption class="visually-hidden">
@@ -94,6 +95,7 @@ export class LabResults extends LightElement {
         <thead>
           <tr>
             <th scope="col">Limit</th>
+            ${several ? html`<th scope="col">Attention</th>` : nothing}
             <th scope="col">N</th>
             <th scope="col" title="Some chain of N is right: what a perfect verifier would get">Coverage</th>
             <th scope="col">Majority</th>
@@ -104,16 +106,19 @@ export class LabResults extends LightElement {
           </tr>
         </thead>
         <tbody>
-          ${rows.map(row)}
+          ${rows.map((one) => row(one, several))}
         </tbody>
       </table>
     </div>`;
   }
 
   override render() {
-    const { results, view, intensity } = this;
+    const { results, intensity } = this;
     if (!results) return nothing;
     const { report, files } = results;
+    const views = viewsOf(report);
+    // The view of an experiment before may be none of this one's.
+    const view = views.some(({ id }) => id === this.view) ? this.view : 'measured';
     const plot = plotName(report, view, intensity);
     const account = accountOf(report, view, intensity);
     const own = report.setting.intensity;
@@ -127,7 +132,7 @@ export class LabResults extends LightElement {
           <p data-part="so-far">${missing > 0 ? `So far: ${problems} of ${report.experiment.problems} problems` : counted(problems, 'problem')}</p>
         </div>
         <div class="lab-switches">
-          ${segments('view', 'Horizontal axis', VIEWS, view, (id) => {
+          ${segments('view', 'Horizontal axis', views, view, (id) => {
             this.view = id;
           })}
           ${
@@ -148,7 +153,7 @@ export class LabResults extends LightElement {
           }
         </div>
         <div class="lab-scroll lab-plot" role="region" aria-label="Plot" tabindex="0">${pictureOf(files.get(plot) ?? '')}</div>
-        ${this.#downloads(results, plot)} ${this.#table(rowsOf(report, account))}
+        ${this.#downloads(results, plot)} ${this.#table(rowsOf(report, account), report.experiment.kv.length > 1)}
         <p class="hint">
           Means per problem, with 95 % intervals over problems. eFLOPs in the table:
           ${report.accounts.find(({ id }) => id === account)?.label ?? ''}.

@@ -7,8 +7,15 @@ export const VIEWS = [
   { id: 'formula', label: 'eFLOPs by formula' },
   { id: 'tokens', label: 'Tokens' },
   { id: 'selection', label: 'Who chooses' },
+  { id: 'budgets', label: 'KV budgets' },
 ] as const;
 export type ViewId = (typeof VIEWS)[number]['id'];
+
+/** Those that the report has something for. */
+export function viewsOf({ experiment }: LabReport): readonly (typeof VIEWS)[number][] {
+  const sparse = experiment.kv.some((policy) => policy !== 'dense');
+  return VIEWS.filter(({ id }) => id !== 'budgets' || sparse);
+}
 
 /** Whose I weighs a byte against a FLOP. */
 export type Intensity = 'paper' | 'device';

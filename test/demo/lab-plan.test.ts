@@ -22,8 +22,9 @@ const forms: fc.Arbitrary<LabForm> = fc
     thinking: fc.uniqueArray(fc.integer({ min: 1, max: 4096 }), { minLength: 1, maxLength: 4 }),
     more: fc.integer({ min: 0, max: 60 }),
     temperature: fc.integer({ min: 0, max: 20 }).map((tenths) => tenths / 10),
+    kv: fc.uniqueArray(fc.constantFrom('dense', 'block:16x4', 'window:4+64', 'topk:32'), { minLength: 1 }),
   })
-  .map(({ task, problems, n, thinking, more, temperature }) => ({
+  .map(({ task, problems, n, thinking, more, temperature, kv }) => ({
     task,
     difficulty: task === 'countdown' ? 3 : 2,
     problems,
@@ -31,6 +32,7 @@ const forms: fc.Arbitrary<LabForm> = fc
     thinking: [...thinking].sort((a, b) => a - b).join(', '),
     samples: Math.max(...n) + more,
     temperature,
+    kv: kv.join(', '),
   }));
 
 describe("the lab's form", () => {
@@ -38,6 +40,12 @@ describe("the lab's form", () => {
     const experiment = experimentOf(DEFAULT_FORM);
     expect(experiment).toMatchObject({ problems: 6, n: [1, 2, 4, 8, 16], thinking: [16, 48, 128], samples: 24 });
     expect(experiment.title).toBe('Countdown, difficulty 3');
+  });
+
+  it('complains about attention where it stands', () => {
+    expect(complaintsOf({ kv: '' }).kv).toContain('such as dense');
+    expect(complaintsOf({ kv: 'dense, sharp' }).kv).toContain('Forms: dense');
+    expect(complaintsOf({ kv: 'dense dense' }).kv).toContain('twice');
   });
 
   it('makes an experiment that makes the same form', () => {
