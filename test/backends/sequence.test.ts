@@ -85,8 +85,13 @@ describe('an engine over one sequence', () => {
     );
     const refused = await errorOf(() => reason(reasoner, { ...request, budget: { bytes: 1e9 } }).result);
     expect(refused).toMatchObject({ code: 'unsupported', details: { feature: 'costs' } });
+    const windowed = { ...request, attention: { kind: 'window', sinks: 4, local: 64 } as const };
+    expect(await errorOf(() => reason(reasoner, windowed).result)).toMatchObject({
+      code: 'unsupported',
+      details: { feature: 'policies' },
+    });
     const lane = engine.open();
-    const policy = { kind: 'window', sinks: 4, local: 64 } as unknown as Lane['attention'];
+    const policy: Lane['attention'] = { kind: 'window', sinks: 4, local: 64 };
     expect(() => {
       lane.attention = policy;
     }).toThrow(/no way of choosing which keys/);
