@@ -8,6 +8,7 @@ import { encode } from './encode.ts';
 import { kvPrecision } from './kv-precision.ts';
 import { type Bench, benchOptions, COMMON_HELP } from './options.ts';
 import { predict } from './predict.ts';
+import { recall } from './recall.ts';
 import { weights } from './weights.ts';
 
 const BENCHES: Readonly<Record<string, Bench>> = {
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   encode,
   budgets,
   predict,
+  recall,
   weights,
   'kv-precision': kvPrecision,
 };

@@ -120,6 +120,8 @@ export class ReferenceDecoder {
 
 /** A sequence and its keys and values. */
 export class ReferenceSession {
+  /** Told the query heads of each row, [heads · headDim], and the layer's keys up to its own. */
+  observe: ((layer: number, query: Float64Array, keys: readonly Float64Array[]) => void) | null = null;
   readonly #decoder: ReferenceDecoder;
   #layers: LayerCache[];
   #length = 0;
@@ -189,6 +191,7 @@ export class ReferenceSession {
     const { keys, values } = this.#layers[layer]!;
     keys.push(perHead(place('k_proj', 'k_norm'), headDim, stored));
     values.push(perHead(project('v_proj'), headDim, stored));
+    this.observe?.(layer, query, keys);
     const out = policy.kind === 'dense' ? attend(query, keys, values, config) : this.#sparse(layer, query, policy);
     return linear(weight('self_attn.o_proj'), out);
   }

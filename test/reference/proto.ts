@@ -60,7 +60,7 @@ const PROTO_CONFIG: ReferenceConfig = (() => {
   };
 })();
 
-const STOP_TOKENS = [2, 0];
+export const STOP_TOKENS = [2, 0];
 
 /** A question as a prompt, in the checkpoint's chat format. */
 export function protoPrompt(question: string): number[] {
@@ -69,10 +69,15 @@ export function protoPrompt(question: string): number[] {
 
 let proto: ReferenceDecoder | undefined;
 
-export function protoEngine(options: Partial<ReferenceEngineOptions> = {}): ReferenceEngine {
+/** The checkpoint itself, in float64. */
+export function protoDecoder(): ReferenceDecoder {
   proto ??= new ReferenceDecoder(PROTO_CONFIG, readWeights());
+  return proto;
+}
+
+export function protoEngine(options: Partial<ReferenceEngineOptions> = {}): ReferenceEngine {
   return new ReferenceEngine({
-    decoder: proto,
+    decoder: protoDecoder(),
     codec: protoCodec,
     stopTokens: STOP_TOKENS,
     maxContext: 1024,
