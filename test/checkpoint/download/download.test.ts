@@ -60,12 +60,12 @@ describe('a download', () => {
   });
 
   it('stops where it is told, and goes on at the byte', async () => {
-    const hub = await hubWith({ pace: 20 });
+    const hub = await hubWith({ pace: 30 });
     const folder = folders.next();
     const stop = new AbortController();
     const onProgress = ({ loaded }: DownloadProgress) => loaded > TOTAL / 3 && stop.abort();
     const error = await reckonError(() =>
-      storeIn(folder).download(reference(hub), { signal: stop.signal, onProgress }),
+      storeIn(folder).download(reference(hub), { signal: stop.signal, onProgress, connections: 1 }),
     );
     expect(error.code).toBe('aborted');
     const [part] = await storeIn(folder).list();
@@ -100,11 +100,13 @@ describe('a download', () => {
   });
 
   it('does not glue two states of a file, on servers that list nothing and give no checksums', async () => {
-    const hub = await hubWith({ api: false, pace: 20 });
+    const hub = await hubWith({ api: false, pace: 30 });
     const folder = folders.next();
     const stop = new AbortController();
     const onProgress = ({ loaded }: DownloadProgress) => loaded > TOTAL / 2 && stop.abort();
-    await reckonError(() => storeIn(folder).download(reference(hub), { signal: stop.signal, onProgress }));
+    await reckonError(() =>
+      storeIn(folder).download(reference(hub), { signal: stop.signal, onProgress, connections: 1 }),
+    );
     const changed = { ...MODEL, [SHARDS[0]]: noise(60_000, 50) };
     hub.options.files[SHARDS[0]] = changed[SHARDS[0]];
     const model = await storeIn(folder).download(reference(hub));
@@ -218,11 +220,11 @@ describe('what is stored', () => {
   });
 
   it('is deleted whole, by a key of ours only, and not while it arrives', async () => {
-    const hub = await hubWith({ pace: 2 });
+    const hub = await hubWith({ pace: 60 });
     const folder = folders.next();
     const store = storeIn(folder);
     const downloading = store.download(reference(hub));
-    await expect.poll(async () => (await store.list()).length).toBe(1);
+    await expect.poll(async () => (await store.list()).length, { timeout: 10_000, interval: 5 }).toBe(1);
     expect(await reckonError(() => store.delete('maker/model'))).toMatchObject({
       code: 'storage',
       details: { busy: true },

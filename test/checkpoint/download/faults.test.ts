@@ -47,7 +47,7 @@ describe('a server of bad manners', () => {
       const hub = await startHub({ files: { ...MODEL }, api, manner });
       const folder = folders.next();
       try {
-        const settings = { stallSeconds: 0.15, retry: { ...QUICK.retry, random } };
+        const settings = { stallSeconds: 0.1, retry: { ...QUICK.retry, random } };
         const model = await storeIn(folder).download(reference(hub), settings);
         expect(model).toMatchObject({ complete: true, bytes: TOTAL });
         // Without checksums nobody can see a changed byte; with them nothing else gets through.
