@@ -17,11 +17,16 @@ import { openNodeGpu } from '../src/node/gpu.ts';
 import { type Bench, count, counts, driverOf } from './options.ts';
 import { median, slope, table } from './statistics.ts';
 
+/** How lanes came by their context: each on its own; or forked from one prompt, which they read together or each for itself. */
+const PROMPTS = ['own', 'together', 'apart'] as const;
+type PromptKind = (typeof PROMPTS)[number];
+
 export interface AttentionRow {
   context: number;
   lanes: number;
   policy: string;
   precision: KvPrecision;
+  prompt: PromptKind;
   /** Median; GPU time where there are timestamps. */
   msPerStep: number;
   /** What the ledger says a step moves, weights included. */
@@ -41,6 +46,10 @@ export const attention: Bench = {
   --lanes A,B,…     lanes decoded together (default 1,8)
   --policies A,B,…  as --attention of the command line has them (default ${POLICIES})
   --kv A,B,…        precisions of the KV: f32, f16, int8 (default f16)
+  --prompts A,B,…   own | together | apart: lanes with a context each; or forks of one prompt, reading it once for all, or each
+                    for itself (default own)
+  --kernels K       gpu | serial: attention as on GPUs or as on software drivers, which never read together (default:
+                    what suits the device)
   --steps N         steps measured, of which the median counts (default 5)
 `,
   options: {
@@ -50,6 +59,8 @@ export const attention: Bench = {
     lanes: { type: 'string' },
     policies: { type: 'string' },
     kv: { type: 'string' },
+    prompts: { type: 'string' },
+    kernels: { type: 'string' },
     steps: { type: 'string' },
   },
   async run(options) {
@@ -70,18 +81,22 @@ export const attention: Bench = {
     const rows: AttentionRow[] = [];
     const skipped: string[] = [];
     let device = '';
-    for (const precision of precisionsOf(options)) {
+    const prompts = listOf(options, 'prompts', PROMPTS, 'own');
+    const kernels = options.oneOf('kernels', ['gpu', 'serial'] as const);
+    for (const precision of listOf(options, 'kv', PRECISIONS, 'f16')) {
       for (const n of lanes) {
-        const bench = await SyntheticLanes.open(config, precision, n, contexts, driverOf(options));
+        const bench = await SyntheticLanes.open(config, precision, n, contexts, driverOf(options), kernels);
         device = bench.device;
         for (const context of contexts) {
           for (const { name, policy } of policies) {
-            try {
-              const measured = await bench.measure(n, context, policy, count(options, 'steps', 5));
-              rows.push({ context, lanes: n, policy: name, precision, ...measured });
-            } catch (error) {
-              if (!isReckonError(error, 'over-capacity')) throw error;
-              skipped.push(`${n} × ${context} in ${precision}`);
+            for (const prompt of prompts) {
+              try {
+                const measured = await bench.measure(n, context, policy, prompt, count(options, 'steps', 5));
+                rows.push({ context, lanes: n, policy: name, precision, prompt, ...measured });
+              } catch (error) {
+                if (!isReckonError(error, 'over-capacity')) throw error;
+                skipped.push(`${n} × ${context} in ${precision}`);
+              }
             }
           }
         }
@@ -92,11 +107,12 @@ export const attention: Bench = {
   },
 };
 
-function precisionsOf(options: Options): KvPrecision[] {
-  return (options.text('kv') ?? 'f16').split(',').map((name) => {
-    const found = PRECISIONS.find((precision) => precision === name);
+/** "a,b" as members of `known`. @throws ReckonError `bad-option` */
+function listOf<T extends string>(options: Options, name: string, known: readonly T[], fallback: T): T[] {
+  return (options.text(name) ?? fallback).split(',').map((item) => {
+    const found = known.find((one) => one === item);
     if (found) return found;
-    throw new ReckonError('bad-option', `--kv has ${JSON.stringify(name)}; it knows ${PRECISIONS.join(', ')}.`);
+    throw new ReckonError('bad-option', `--${name} has ${JSON.stringify(item)}; it knows ${known.join(', ')}.`);
   });
 }
 
@@ -116,6 +132,7 @@ class SyntheticLanes {
     lanes: number,
     contexts: readonly number[],
     driver: 'auto' | 'system' | 'software',
+    kernels: 'gpu' | 'serial' | undefined,
   ): Promise<SyntheticLanes> {
     const { gpu: api } = await openNodeGpu({ driver });
     const gpu = await openGpu({ gpu: api, timestamps: true });
@@ -132,6 +149,7 @@ class SyntheticLanes {
         maxContext: longest,
         kvBytes: 1.1 * lanes * longest * 8 * config.layers * config.kvHeads * config.headDim,
         prefillRows: 8,
+        ...(kernels ? { serialAttention: kernels === 'serial' } : {}),
       },
     );
     for (const { summaries } of decoder.cache) if (summaries) fillRandom(gpu, summaries, kv === 'f32' ? 4 : 2);
@@ -158,21 +176,20 @@ class SyntheticLanes {
     lanes: number,
     context: number,
     policy: AttentionPolicy,
+    prompt: PromptKind,
     steps: number,
   ): Promise<Pick<AttentionRow, 'msPerStep' | 'bytesPerStep'>> {
     const engine = this.#engine;
     engine.admit({ lanes, shared: 0, length: context + steps + 2 });
-    const opened = Array.from({ length: lanes }, () => engine.open());
+    const tokens = Array.from({ length: context }, (_, i) => i % VOCABULARY);
+    engine.sharePrompt = prompt !== 'apart';
+    const opened = Array.from({ length: prompt === 'own' ? lanes : 1 }, () => engine.open());
     const records: StepRecord[] = [];
     const stop = engine.onStep((record) => records.push(record));
     try {
-      for (const lane of opened) {
-        engine.pretend(
-          lane,
-          Array.from({ length: context }, (_, i) => i % VOCABULARY),
-        );
-        lane.attention = policy;
-      }
+      for (const lane of opened) engine.pretend(lane, tokens);
+      if (prompt !== 'own') opened.push(...opened[0]!.fork(lanes - 1));
+      for (const lane of opened) lane.attention = policy;
       await Promise.all(opened.map((lane, i) => drain(lane, steps + 1, i)));
     } finally {
       stop();
@@ -207,6 +224,12 @@ async function drain(lane: Lane, tokens: number, seed: number): Promise<void> {
   for await (const _ of lane.generate({ maxTokens: tokens, stopTokens: [], seed })) void _;
 }
 
+const SAID: Record<PromptKind, string> = {
+  own: '',
+  together: ', forks of one prompt, read once for all',
+  apart: ', forks of one prompt, each reading it for itself',
+};
+
 function describe(
   rows: readonly AttentionRow[],
   skipped: readonly string[],
@@ -216,7 +239,7 @@ function describe(
 ): string {
   const groups = new Map<string, AttentionRow[]>();
   for (const row of rows) {
-    const key = `${row.precision}, ${row.lanes} lane${row.lanes === 1 ? '' : 's'}`;
+    const key = `${row.precision}, ${row.lanes} lane${row.lanes === 1 ? '' : 's'}${SAID[row.prompt]}`;
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
   const lines = [
@@ -251,6 +274,20 @@ function describe(
     `Speed-up: against dense at the same context. ms per 1k: the line fitted through a policy's times against context, and what part`,
     `of the dense line's that is. Every layer follows the policy; a dense first layer of ${layers} adds ${(1 / layers).toFixed(3)} to that part.`,
   );
+  for (const row of rows) {
+    const apart = rows.find(
+      (other) =>
+        other.prompt === 'apart' &&
+        other.context === row.context &&
+        other.lanes === row.lanes &&
+        other.policy === row.policy &&
+        other.precision === row.precision,
+    );
+    if (row.prompt !== 'together' || !apart) continue;
+    lines.push(
+      `One prompt read once, ${row.lanes} × ${row.context} in ${row.precision}, ${row.policy}: ${(apart.msPerStep / row.msPerStep).toFixed(2)}× faster; bytes alone would allow ${(apart.bytesPerStep / row.bytesPerStep).toFixed(2)}×.`,
+    );
+  }
   if (skipped.length > 0) lines.push(`Did not fit on this device: ${skipped.join('; ')}.`);
   return lines.join('\n');
 }

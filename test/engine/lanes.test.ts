@@ -1,7 +1,7 @@
 /** Lanes against a plain model of them: token lists. Random histories leave the right tokens, and no page behind. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Lane } from '../../src/engine/types.ts';
+import type { AttentionPolicy, Lane } from '../../src/engine/types.ts';
 import { disposeAll, errorCode, openRig, type Rig, type RigOptions, randomTokens, readAll, TINY } from './rig.ts';
 
 type Action =
@@ -11,6 +11,7 @@ type Action =
   | { kind: 'truncate'; lane: number; part: number }
   | { kind: 'score' | 'choose'; lane: number; seed: number }
   | { kind: 'dispose' | 'restore'; lane: number }
+  | { kind: 'policy'; lane: number; policy: number }
   | { kind: 'open' };
 
 const lane = fc.nat(7);
@@ -40,21 +41,32 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('score' as const, 'choose' as const), lane, seed }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('dispose' as const, 'restore' as const), lane }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('policy' as const), lane, policy: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('open' as const) }) },
 );
 /** Groups run at the same time, each lane at most once in a group. */
 const history = fc.array(fc.array(action, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 7 });
 
+/** Sparse from a few pages on, in all layers. */
+const POLICIES: readonly AttentionPolicy[] = [
+  { kind: 'dense' },
+  { kind: 'window', sinks: 8, local: 8, denseLayers: [] },
+  { kind: 'blockTopK', budget: 16, sinks: 0, local: 4, denseLayers: [] },
+];
+
 interface Host {
   lane: Lane;
   tokens: number[];
+  policy: number;
+  /** Under which policy the KV of each token but the last was computed. */
+  computed: number[];
 }
 
 const MOST_LANES = 10;
 
 class Histories {
   readonly rig: Rig;
-  /** Token that followed (seed, tokens before it): the same whenever it is asked for again. */
+  /** Token that followed (seed, tokens and policies before it): the same whenever it is asked for again. */
   readonly drawn = new Map<string, number>();
 
   constructor(rig: Rig) {
@@ -63,13 +75,14 @@ class Histories {
 
   async run(groups: readonly (readonly Action[])[]): Promise<void> {
     const { engine } = this.rig;
-    const hosts: Host[] = [{ lane: engine.open(), tokens: [] }];
+    const open = (): Host => ({ lane: engine.open(), tokens: [], policy: 0, computed: [] });
+    const hosts: Host[] = [open()];
     for (const group of groups) {
       const used = new Set<Host>();
       const work: Promise<void>[] = [];
       for (const one of group) {
         if (one.kind === 'open') {
-          if (hosts.length < MOST_LANES) hosts.push({ lane: engine.open(), tokens: [] });
+          if (hosts.length < MOST_LANES) hosts.push(open());
           continue;
         }
         const host = hosts[one.lane % hosts.length];
@@ -84,11 +97,17 @@ class Histories {
           host.lane = engine.restore(JSON.parse(JSON.stringify(saved)));
         } else if (one.kind === 'fork') {
           const count = Math.min(one.count, MOST_LANES - hosts.length);
-          for (const fork of host.lane.fork(count)) hosts.push({ lane: fork, tokens: [...host.tokens] });
+          for (const fork of host.lane.fork(count)) {
+            hosts.push({ ...host, lane: fork, tokens: [...host.tokens], computed: [...host.computed] });
+          }
         } else if (one.kind === 'truncate') {
           const length = Math.floor(host.tokens.length * one.part);
           host.lane.truncate(length);
           host.tokens.length = length;
+          host.computed.length = Math.max(0, length - 1);
+        } else if (one.kind === 'policy') {
+          host.policy = one.policy;
+          host.lane.attention = POLICIES[one.policy]!;
         } else work.push(this.#work(host, one));
       }
       await Promise.all(work);
@@ -107,6 +126,8 @@ class Histories {
       const added = randomTokens(one.count, one.seed);
       await host.lane.append(added);
       host.tokens.push(...added);
+      // Prefill is dense.
+      while (host.computed.length < host.tokens.length - 1) host.computed.push(0);
     } else if (one.kind === 'generate') {
       if (host.tokens.length === 0) {
         expect(await errorCode(() => host.lane.generate())).toBe('bad-option');
@@ -115,7 +136,8 @@ class Histories {
       const run = await readAll(host.lane.generate({ seed: one.seed, maxTokens: one.count }));
       expect(run.tokens).toHaveLength(one.count);
       for (const token of run.tokens) {
-        const key = `${one.seed}:${host.tokens}`;
+        host.computed.push(host.policy);
+        const key = `${one.seed}:${host.tokens}:${host.computed}`;
         expect(token).toBe(this.drawn.get(key) ?? token);
         this.drawn.set(key, token);
         host.tokens.push(token);
@@ -134,17 +156,18 @@ class Histories {
 /** KV of one page in f32. */
 const PAGE_BYTES = (16 * 2 + 1) * TINY.layers * TINY.kvHeads * TINY.headDim * 4;
 
-describe.each<{ name: string; options: RigOptions; runs: number }>([
-  { name: 'with ample memory', options: {}, runs: 300 },
+describe.each<{ name: string; options: RigOptions; layers: number; runs: number }>([
+  { name: 'with ample memory', options: {}, layers: 1, runs: 200 },
   {
     name: 'with few pages, slots and rows',
     options: { kvBytes: 21 * PAGE_BYTES, maxLanes: 3, prefillRows: 5 },
-    runs: 200,
+    layers: 2,
+    runs: 150,
   },
-])('histories of lanes $name', ({ options, runs }) => {
+])('histories of lanes $name', ({ options, layers, runs }) => {
   let rig: Rig;
   beforeAll(async () => {
-    rig = await openRig({ ...TINY, layers: 1 }, { maxContext: 320, ...options });
+    rig = await openRig({ ...TINY, layers }, { maxContext: 320, ...options });
   });
   afterAll(() => rig.dispose());
 
