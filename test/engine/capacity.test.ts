@@ -111,7 +111,7 @@ describe('a KV cache of ten pages', () => {
     const { engine } = rig;
     engine.admit({ lanes: 2, shared: 32, length: 96 });
     expect(() => engine.admit({ lanes: 8, shared: 32, length: 96 })).toThrow(
-      /8 lanes × 96 tokens.* holds 40 KiB: 8 × 48, or 2 × 96, or f16 KV/,
+      /8 lanes × 96 tokens.* holds 41 KiB: 8 × 48, or 2 × 96, or f16 KV/,
     );
     expect(() => engine.admit({ lanes: 1, shared: 0, length: 161 })).toThrow(/at most 160 tokens/);
     expect(() => engine.admit({ lanes: 0, shared: 0, length: 1 })).toThrow(/lanes is 0/);
