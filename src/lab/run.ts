@@ -132,7 +132,8 @@ class Session {
   readonly #signal: AbortSignal | undefined;
   readonly #onProgress: RunOptions['onProgress'];
   readonly #meter: ProgressMeter;
-  readonly #stop = new AbortController();
+  /** One for each unit under way: hosts warn of signals that many listen to. */
+  readonly #stops = new Set<AbortController>();
   #reported = performance.now();
 
   constructor(experiment: Experiment, model: LabModel, { signal, onProgress }: RunOptions, meter: ProgressMeter) {
@@ -148,7 +149,9 @@ class Session {
     const running = new Map<Unit, Promise<Outcome>>();
     let width = Math.max(1, Math.floor(this.#model.info.capacity.maxLanes / this.#experiment.lanes));
     let failure: { error: unknown } | null = null;
-    const stop = () => this.#stop.abort();
+    const stop = () => {
+      for (const unit of this.#stops) unit.abort();
+    };
     this.#signal?.addEventListener('abort', stop, { once: true });
     try {
       while (running.size > 0 || (pending.length > 0 && !failure)) {
@@ -190,6 +193,8 @@ class Session {
   async #draw(unit: Unit): Promise<UnitRecord> {
     const { sampling, answer, system } = this.#experiment;
     throwIfAborted(this.#signal, 'The experiment');
+    const stop = new AbortController();
+    this.#stops.add(stop);
     const run = this.#model.reason({
       problem: unit.problem,
       ...(system === undefined ? {} : { system }),
@@ -198,16 +203,21 @@ class Session {
       thinking: { maxTokens: unit.thinking },
       answer: { maxTokens: answer },
       attention: parsePolicy(unit.kv),
-      signal: this.#stop.signal,
+      signal: stop.signal,
     });
     let cost: CostEvent | null = null;
-    for await (const event of run) {
-      if (event.type === 'cost') cost = event;
-      else if (event.type === 'token') this.#token(unit);
+    let result: Answer;
+    try {
+      for await (const event of run) {
+        if (event.type === 'cost') cost = event;
+        else if (event.type === 'token') this.#token(unit);
+      }
+      result = await run.result;
+    } finally {
+      this.#stops.delete(stop);
     }
-    const result = await run.result;
     // A run that is aborted concludes with what it has; half a unit is none.
-    if (this.#stop.signal.aborted && result.candidates.some(({ finish }) => finish === 'abort')) {
+    if (stop.signal.aborted && result.candidates.some(({ finish }) => finish === 'abort')) {
       throw abortedError('The experiment', this.#signal);
     }
     return recordOf(unit, result, cost);
