@@ -48,12 +48,10 @@ export async function download(reference: Reference, stop?: { bytes: number; by:
 /** Two pages want the same at the same time. */
 export async function twice(reference: Reference) {
   const pages = [connect(), connect()];
-  const phases = new Set<string>();
-  const onProgress = ({ phase }: DownloadProgress) => void phases.add(phase);
-  const models = await Promise.all(pages.map(({ store }) => store.download(reference, { onProgress })));
+  const models = await Promise.all(pages.map(({ store }) => store.download(reference)));
   const checked = await pages[0]!.store.verify(reference);
   for (const page of pages) page.terminate();
-  return { complete: models.map(({ complete }) => complete), waited: phases.has('waiting'), damaged: checked };
+  return { complete: models.map(({ complete }) => complete), damaged: checked };
 }
 
 /** What is here: by the worker, and by the page itself, which may read but not write. */
