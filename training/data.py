@@ -25,7 +25,10 @@ class Corpus:
     """
 
     def __init__(self, prefix: str):
-        self.meta = json.loads(Path(f"{prefix}.json").read_text())
+        about = Path(f"{prefix}.json")
+        if not about.exists():
+            raise ValueError(f"{about} is not there: write a corpus with `npm run corpus -- --tokens {prefix}`")
+        self.meta = json.loads(about.read_text())
         if self.meta.get("format") != "reckon-corpus" or self.meta.get("version") != 1:
             raise ValueError(f"{prefix}.json is not a corpus of this version: write it with `npm run corpus`")
         self.ids = np.memmap(f"{prefix}.bin", dtype="<u2", mode="r")

@@ -5,7 +5,6 @@ optimizer steps on the policy gradient. Interrupted, the same command goes on fr
 """
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -15,13 +14,10 @@ import torch
 
 from advantages import MODES, advantages, surrogate
 from bridge import Tasks
+from evaluate import cells_of
 from model import ModelConfig, Reasoner
 from sample import Sample, Sampling, sample
-
-
-def parse_cells(text: str) -> List["tuple[str, int]"]:
-    """`kk:3,countdown:4` → tasks and difficulties."""
-    return [(task, int(difficulty)) for task, difficulty in (cell.split(":") for cell in text.split(","))]
+from train import write_metrics
 
 
 def policy_loss(model: Reasoner, prompts, samples: List[Sample], worth: torch.Tensor) -> torch.Tensor:
@@ -84,7 +80,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--mode", choices=MODES, default="w-reinforce")
     parser.add_argument("--positive-weight", type=float, default=0.1, help="λ of w-reinforce")
-    parser.add_argument("--cells", default="kk:3,kk:4,countdown:3,countdown:4", help="tasks and difficulties")
+    parser.add_argument("--cells", default="kk:3-4,countdown:3-4", help="tasks and difficulties")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--groups", type=int, default=64, help="problems a round")
     parser.add_argument("--samples", type=int, default=8, help="answers to each")
@@ -101,7 +97,7 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     device = torch.device(args.device)
-    cells = parse_cells(args.cells)
+    cells = cells_of(args.cells)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "checkpoint.pt"
     state = torch.load(checkpoint if checkpoint.exists() else args.checkpoint, map_location=device)
@@ -113,7 +109,6 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         first = state["round"]
     sampling = Sampling(max_tokens=args.max_tokens, stop=(state["corpus"].get("end", 2), 0))
-    metrics = (args.out / "metrics.jsonl").open("a")
     with Tasks() as tasks:
         for number in range(first, args.rounds):
             began = time.time()
@@ -147,9 +142,7 @@ def main() -> None:
                 "finished": round(sum(one.finished for one in samples) / len(samples), 4),
                 "seconds": round(time.time() - began, 1),
             }
-            metrics.write(json.dumps(line) + "\n")
-            metrics.flush()
-            print(json.dumps(line), flush=True)
+            write_metrics(args.out, line)
             if (number + 1) % 10 == 0 or number + 1 == args.rounds:
                 partial = checkpoint.with_suffix(".partial")
                 saved = {**state, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "round": number + 1}

@@ -20,7 +20,7 @@ from data import IGNORED, Corpus, Stream, pack, validation
 from model import ModelConfig, Reasoner
 from optimizer import make_optimizers
 
-SMOKE = {"tokens": 60_000, "step_tokens": 3_000, "warmup_tokens": 6_000, "validation_examples": 16, "log_every": 5}
+SMOKE = {"tokens": 12_000, "step_tokens": 800, "micro_tokens": 2_048, "warmup_tokens": 1_000, "validation_examples": 16, "log_every": 3}
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,6 @@ class Run:
 
     def train(self, out: Path, until: int) -> None:
         """Trains until so many tokens in all; writes metrics and checkpoints."""
-        metrics = (out / "metrics.jsonl").open("a")
         checkpoint = out / "checkpoint.pt"
         began, before = time.time() - self.seconds, (self.tokens, time.time())
         while self.tokens < until:
@@ -173,12 +172,16 @@ class Run:
             if last or self.step % self.config.validate_every == 0:
                 line["validation"] = round(self.validate(), 5)
             if line:
-                line = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), **line}
-                metrics.write(json.dumps(line) + "\n")
-                metrics.flush()
-                print(json.dumps(line), flush=True)
+                write_metrics(out, {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), **line})
             if last or self.step % self.config.checkpoint_every == 0:
                 self.save(checkpoint)
+
+
+def write_metrics(out: Path, line: dict) -> None:
+    """Appends a line to the run's metrics, and says it."""
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    print(json.dumps(line), flush=True)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-/** What the GPU tests need of the system: two browsers and a software GPU for the second. */
+/** What the tests need of the system: two browsers, a software GPU for the second, and PyTorch for the recipe. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -21,17 +21,24 @@ function hasLavapipe() {
   return existsSync(folder) && readdirSync(folder).some((name) => name.startsWith('lvp_icd'));
 }
 
+/** A Python with PyTorch; `PYTHON` overrules the search. */
+function hasTorch() {
+  const candidates = [process.env.PYTHON, 'python3', '/usr/bin/python3'].filter(Boolean);
+  return candidates.some((path) => spawnSync(path, ['-c', 'import torch, numpy'], { stdio: 'ignore' }).status === 0);
+}
+
 /** Debian packages that are missing here. */
 function missingPackages() {
   const missing = [];
   if (!chromiumPath()) missing.push('chromium');
   if (!process.env.FIREFOX && !find(['firefox-esr', 'firefox'])) missing.push('firefox-esr');
   if (!hasLavapipe()) missing.push('mesa-vulkan-drivers');
+  if (!hasTorch()) missing.push('python3-torch');
   return missing;
 }
 
 /**
- * Installs what the GPU tests need where that can be done (root, apt), and says what to install where not. Never ends
+ * Installs what the tests need where that can be done (root, apt), and says what to install where not. Never ends
  * the run: tests that lack something fail by themselves and say so.
  */
 export function ensureBrowsers() {
@@ -40,10 +47,10 @@ export function ensureBrowsers() {
   if (missing.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
   if (process.getuid?.() !== 0 || !find(['apt-get'])) {
-    say(`Missing for the GPU tests, which will fail: ${missing.join(', ')}. On Debian or Ubuntu: sudo ${command}`);
+    say(`Missing for tests that will fail or be skipped: ${missing.join(', ')}. On Debian or Ubuntu: sudo ${command}`);
     return;
   }
-  say(`Installing for the GPU tests: ${missing.join(', ')}.`);
+  say(`Installing for the tests: ${missing.join(', ')}.`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const apt = (...args) => spawnSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 2], env }).status === 0;
   // Stale package lists still install at times, so a failing update alone is no reason to give up.
