@@ -1,6 +1,6 @@
 /** `reckon eval`: how many problems of a task a model solves, in one try and in N, on problems that training never saw. */
 import type { Model } from '../api/types.ts';
-import { ATTENTION_FORMS } from '../cost/attention.ts';
+import { ATTENTION_FORMS, parsePolicy } from '../cost/attention.ts';
 import { ReckonError } from '../errors.ts';
 import {
   checkExperiment,
@@ -130,6 +130,8 @@ function planOf(options: Options) {
     lanes: samples,
     presets: ['measured'],
   };
+  // Said of the option, before it is said of a field.
+  parsePolicy(wanted.kv[0] as string);
   const experiment = checkExperiment(wanted);
   return {
     model,

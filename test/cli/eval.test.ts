@@ -37,7 +37,7 @@ describe('reckon eval', () => {
     [[...model, '--task', 'chess'], /no task "chess"/],
     [[...model, '--task', 'kk', '--difficulty', '9'], /names 9, which kk does not have/],
     [[...model, '--task', 'kk', '--greedy', '--n', '8'], /greedy chains of one problem are all the same/],
-    [[...model, '--task', 'kk', '--attention', 'psychic'], /--attention is "psychic"/],
+    [[...model, '--task', 'kk', '--attention', 'psychic'], /^"psychic" is no attention policy/],
     [[...model, '--task', 'kk', '--length', 'tall'], /--length is "tall"; it must be one of auto, full, pruned/],
   ])('refuses %j before a GPU is opened', async (args, message) => {
     await expect(evaluate(args)).rejects.toMatchObject({ code: 'bad-option', message: expect.stringMatching(message) });

@@ -112,7 +112,7 @@ describe('reckon solve', () => {
     [['solve', '--driver', 'magic'], 2, /auto, system, software/],
     [['solve', '--precision', 'int1'], 2, /f16, f32/],
     [['solve', '--colour', 'red'], 2, /--colour/],
-    [['solve', '--model', '/no/such/model'], 1, /no file "config\.json"/],
+    [['solve', '--model', '/no/such/model'], 1, /has no config\.json/],
     [['dance'], 2, /no command "dance"/],
   ];
   it.each(wrong)('%j says what is wrong and exits with %d', async (args, code, message) => {
