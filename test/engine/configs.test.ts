@@ -14,26 +14,25 @@ interface Case {
 /** Head counts, GQA ratios, head sizes, odd widths; every page and split boundary in one case or another. */
 const CASES: Record<string, Case> = {
   'one head of 16': { config: { heads: 1, kvHeads: 1, headDim: 16 }, lengths: [1, 2, 15, 16, 17] },
-  '2 heads on 1, of 24': { config: { heads: 2, kvHeads: 1, headDim: 24 }, lengths: [31, 32, 33] },
   '4 heads on 2, of 64': {
     config: { heads: 4, kvHeads: 2, headDim: 64, hiddenSize: 52 },
     options: { prefillRows: 7, serialAttention: false },
     lengths: [127, 128, 129],
   },
-  '5 heads on 1, of 56': { config: { heads: 5, kvHeads: 1, headDim: 56, intermediateSize: 20 }, lengths: [3, 65] },
-  '6 heads on 3, of 96': { config: { heads: 6, kvHeads: 3, headDim: 96 }, options: { prefillRows: 1 }, lengths: [17] },
-  '7 heads on 1, of 32, with the kernels of GPUs': {
-    config: { heads: 7, kvHeads: 1, headDim: 32 },
-    options: { open: { tuning: 'gpu' } },
-    lengths: [130],
+  '6 heads on 3, of 56, prompts row by row': {
+    config: { heads: 6, kvHeads: 3, headDim: 56, intermediateSize: 20 },
+    options: { prefillRows: 1 },
+    lengths: [3, 33],
   },
   '8 heads on 2, of 128': {
     config: { heads: 8, kvHeads: 2, headDim: 128, hiddenSize: 64, vocabSize: 300, tiedEmbeddings: false },
     options: { prefillRows: 50 },
     lengths: [63, 257],
   },
-  '3 heads on 3, of 40, three layers': { config: { heads: 3, kvHeads: 3, headDim: 40, layers: 3 }, lengths: [48, 64] },
-  'a large theta': { config: { ropeTheta: 1e6, normEps: 1e-5, headDim: 48, vocabSize: 33 }, lengths: [300] },
+  '7 heads on 1, of 40, three layers, a large theta': {
+    config: { heads: 7, kvHeads: 1, headDim: 40, layers: 3, ropeTheta: 1e6, normEps: 1e-5, vocabSize: 33 },
+    lengths: [48, 300],
+  },
 };
 
 const softmax = (logits: Float64Array) => {
