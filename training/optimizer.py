@@ -1,8 +1,8 @@
 """AdamW for everything, or Muon for the matrices inside the layers and AdamW for the rest.
 
 Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/) replaces a matrix's momentum by the nearest
-semi-orthogonal matrix, so that every direction of it learns at one pace. On models of this size it needs clearly fewer tokens
-than AdamW; the few extra products are nothing beside a step's.
+semi-orthogonal matrix, so that every direction of it learns at one pace. The few extra
+products are nothing beside a step's. In the one short run of each that was compared it learned faster than AdamW did.
 """
 
 from typing import List

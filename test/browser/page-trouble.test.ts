@@ -95,7 +95,7 @@ describe('the page in trouble', () => {
         await page.goto(proxy.url);
         await page.waitForSelector('.notice[role=alert]', { timeout: 120_000 });
         await screenshot('page-missing-model');
-        expect(await driver.text(page, '.notice')).toMatch(/config\.json.*404|404.*config\.json/);
+        expect(await driver.text(page, '.notice')).toMatch(/models\/proto\/ has no config\.json/);
         missing = false;
         await page.click('.notice .button');
         await driver.whenIdle(page);

@@ -67,8 +67,8 @@ describe('the engine in a worker', () => {
     expect(tokenizer).toMatchObject({ typed: true, code: 'bad-tokenizer' });
     expect(nothing).toMatchObject({
       typed: true,
-      code: 'network',
-      message: expect.stringMatching(/404.*config\.json/),
+      code: 'bad-checkpoint',
+      message: expect.stringMatching(/no-such-model\/ has no config\.json/),
     });
     expect(url).toMatchObject({ typed: true, code: 'bad-option' });
   });
