@@ -1,25 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { inspect } from '../../src/cli/inspect.ts';
 import { errorOf } from '../support/checkpoint.ts';
+import { stdoutOf } from '../support/stdout.ts';
 
-afterEach(() => {
-  vi.restoreAllMocks();
-});
-
-/** What the command writes to stdout. */
-async function output(line: string): Promise<string> {
-  const written: string[] = [];
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    written.push(String(chunk));
-    return true;
-  });
-  try {
-    await inspect(line.split(' ').filter((word) => word !== ''));
-  } finally {
-    vi.restoreAllMocks();
-  }
-  return written.join('');
-}
+const output = (line: string) => stdoutOf(inspect, line);
 
 const json = async (line: string) => JSON.parse(await output(`${line} --json`));
 

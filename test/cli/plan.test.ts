@@ -1,35 +1,20 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plan } from '../../src/cli/plan.ts';
 import { reportOf } from '../../src/lab/export.ts';
 import { madeResults } from '../lab/made.ts';
+import { stdoutOf } from '../support/stdout.ts';
 
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reckon-plan-'));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-afterEach(() => {
-  vi.restoreAllMocks();
-});
-
 const LAPTOP = '--flops 4e12 --bandwidth 2e11 --dispatch 4e-6 --memory 12';
 
-async function output(line: string): Promise<string> {
-  const written: string[] = [];
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    written.push(String(chunk));
-    return true;
-  });
-  try {
-    await plan(line.split(' ').filter((word) => word !== ''));
-  } finally {
-    vi.restoreAllMocks();
-  }
-  return written.join('');
-}
+const output = (line: string) => stdoutOf(plan, line);
 
 describe('reckon plan', () => {
   it('stays within the budget, names a runner-up and the reason', async () => {
