@@ -13,13 +13,15 @@ export interface Download {
 }
 
 export interface ShelfState {
+  /** The store has answered once: before, `stored` says nothing. */
+  readonly looked: boolean;
   readonly stored: readonly StoredModel[];
   readonly space: StorageSpace | null;
   readonly download: Download | null;
   readonly trouble: Trouble | null;
 }
 
-export const EMPTY_SHELF: ShelfState = { stored: [], space: null, download: null, trouble: null };
+export const EMPTY_SHELF: ShelfState = { looked: false, stored: [], space: null, download: null, trouble: null };
 
 export class Shelf {
   readonly #keeper: Keeper;
@@ -39,11 +41,16 @@ export class Shelf {
 
   /** Looks again at what is here. Never rejects: what went wrong is the state. */
   async refresh(): Promise<void> {
+    this.#set(await this.#look());
+  }
+
+  /** What is here, as a change of the state. Never rejects either. */
+  async #look(): Promise<Partial<ShelfState>> {
     try {
       const [stored, space] = await Promise.all([this.#keeper.list(), this.#keeper.space()]);
-      this.#set({ stored, space });
+      return { looked: true, stored, space };
     } catch (error) {
-      this.#set({ trouble: explain(error, 'load') });
+      return { looked: true, trouble: explain(error, 'load') };
     }
   }
 
@@ -61,6 +68,7 @@ export class Shelf {
     const name = originName(origin);
     this.#stop = stop;
     this.#set({ download: { name, progress: null, ending: false }, trouble: null });
+    let trouble: Trouble | null = null;
     try {
       // Browsers ask the person, or decide by themselves; either answer is an answer.
       if (keep) await this.#keeper.persist().catch(() => false);
@@ -73,12 +81,13 @@ export class Shelf {
       });
       return !stop.signal.aborted;
     } catch (error) {
-      if (!(stop.signal.aborted && isReckonError(error, 'aborted'))) this.#set({ trouble: explain(error, 'load') });
+      if (!(stop.signal.aborted && isReckonError(error, 'aborted'))) trouble = explain(error, 'load');
       return false;
     } finally {
+      // In one change: what is said, the rows in their places, and the buttons back to life.
+      const here = await this.#look();
       this.#stop = null;
-      this.#set({ download: null });
-      await this.refresh();
+      this.#set({ ...here, download: null, ...(trouble ? { trouble } : {}) });
     }
   }
 

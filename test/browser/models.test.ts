@@ -114,7 +114,8 @@ describe('the chooser of models', () => {
     expect(hub.sent).toBeLessThan(total);
 
     await page.reload();
-    await driver.whenIdle(page);
+    // Another model may be chosen while the page's own still loads.
+    await page.waitForSelector('[data-action=models]');
     await openChooser();
     // Tokens are not kept.
     expect(await page.$eval('input[name=token]', (input) => (input as HTMLInputElement).value)).toBe('');

@@ -146,8 +146,21 @@ describe('the shelf', () => {
   };
   const origin = parseModelName('maker/model');
 
-  it('brings one model at a time here, and looks again at what is here', async () => {
+  it('knows nothing of what is here before the store has answered', async () => {
     const { keeper, shelf } = setUp();
+    expect(shelf.state.looked).toBe(false);
+    keeper.list = () => Promise.reject(new ReckonError('storage', 'The disk is gone.'));
+    await shelf.refresh();
+    // An answer, too: what can be fetched is shown beside it.
+    expect(shelf.state).toMatchObject({
+      looked: true,
+      stored: [],
+      trouble: { why: expect.stringContaining('disk is gone') },
+    });
+  });
+
+  it('brings one model at a time here, and looks again at what is here', async () => {
+    const { keeper, shelf, states } = setUp();
     const done = shelf.download(origin, { token: 'secret', keep: true });
     await expect.poll(() => keeper.token).toBe('secret');
     expect(keeper.persisted).toBe(1);
@@ -157,6 +170,8 @@ describe('the shelf', () => {
     keeper.models = [stored('maker/model')];
     keeper.finish(keeper.models[0]!);
     expect(await done).toBe(true);
+    // No state in between in which the model is neither on its way nor here.
+    expect(states.filter(({ download }) => download === null)).toHaveLength(1);
     expect(shelf.state).toMatchObject({ download: null, trouble: null, stored: [{ name: 'maker/model' }] });
     expect(JSON.stringify(shelf.state)).not.toContain('secret');
   });

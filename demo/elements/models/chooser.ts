@@ -1,6 +1,7 @@
 /** The dialog in which a model is chosen: what is here, what may be fetched, anything else by name, or files from disk. */
 import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { repeat } from 'lit/directives/repeat.js';
 import type { FitDevice, FitReport } from '../../../src/catalogue/index.ts';
 import type { ModelOrigin } from '../../../src/checkpoint/hub/reference.ts';
 import type { KvPrecision } from '../../../src/cost/shapes.ts';
@@ -172,7 +173,10 @@ export class Chooser extends LightElement {
     return html`
       <h3>${title}</h3>
       <ul class="model-rows">
-        ${rows.map(
+        ${repeat(
+          rows,
+          // A row keeps its element, and with it the focus and a first press of Delete, when others come above it.
+          (row) => row.entry?.id ?? row.stored?.key,
           (row) => html`<li>
             <rk-model-row
               .row=${row}
@@ -187,9 +191,17 @@ export class Chooser extends LightElement {
     `;
   }
 
+  /** Not before the store has answered: what is here stands on top, and would move everything below a pointer. */
+  #models() {
+    const { here, there } = this.#list;
+    return html`
+      ${this.#rows('On this device', here)} ${this.#rows('To fetch', there)}
+      ${here.length + there.length === 0 ? html`<p class="hint">Nothing matches. Any repository can be named above.</p>` : nothing}
+    `;
+  }
+
   override render() {
     const { shelfState: shelf } = this;
-    const { here, there } = this.#list;
     return html`
       <dialog class="chooser" aria-labelledby="chooser-title" @close=${this.onClose}>
         <header class="chooser-head">
@@ -215,8 +227,7 @@ export class Chooser extends LightElement {
             .onFiles=${(files: File[]) => this.#load({ kind: 'files', files })}
           ></rk-other-source>
           ${this.#controls()}
-          ${this.#rows('On this device', here)} ${this.#rows('To fetch', there)}
-          ${here.length + there.length === 0 ? html`<p class="hint">Nothing matches. Any repository can be named above.</p>` : nothing}
+          ${shelf?.looked ? this.#models() : html`<p class="hint">Looking at what is kept on this device…</p>`}
           ${shelf?.space ? html`<p class="hint space">${spaceWords(shelf.space)}</p>` : nothing}
         </div>
       </dialog>
