@@ -1,8 +1,17 @@
 /** `reckon lab`: an experiment from a file, its results into a folder. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KV_PRECISIONS, type KvPrecision } from '../cost/shapes.ts';
 import { ReckonError } from '../errors.ts';
-import { type Experiment, filesOf, parseExperiment, reportOf, type StoredResults } from '../lab/index.ts';
+import {
+  type Difference,
+  differencesOf,
+  type Experiment,
+  filesOf,
+  parseExperiment,
+  reportOf,
+  type StoredResults,
+} from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, runHere } from './experiments.ts';
 import { type Options, readOptions } from './options.ts';
@@ -15,10 +24,14 @@ Stopped, the same command goes on where it was.
 
   --out FOLDER         where the results go; made where it is missing
   --model PATH         embedded model, folder or URL, instead of the experiment's
+  --kv P,Q             several precisions of the KV, as in "f16,int8": the experiment in each of them, in a folder of its own,
+                       and what the others change against the first, problem by problem
 ${MACHINE_HELP}`;
 
 /** The samples, in the folder of the results. */
 const SAMPLES = 'samples.jsonl';
+/** What precisions of the KV make of the same problems, in the folder above theirs. */
+const COMPARISON = 'comparison.json';
 
 export async function lab([verb, ...rest]: string[]): Promise<void> {
   if (verb === undefined || verb === '--help' || verb === '-h') {
@@ -46,11 +59,57 @@ export async function lab([verb, ...rest]: string[]): Promise<void> {
     });
   }
   const experiment = await readExperiment(rest[0] as string);
+  const precisions = options.someOf('kv', KV_PRECISIONS) ?? [];
+  if (precisions.length < 2) {
+    process.stdout.write((await runInto(folder, experiment, options)).text);
+    return;
+  }
+  const runs: { kv: KvPrecision; results: StoredResults }[] = [];
+  for (const kv of precisions) {
+    const { results, text } = await runInto(join(folder, kv), experiment, options.with('kv', kv));
+    runs.push({ kv, results });
+    process.stdout.write(`KV in ${kv}:\n${text}\n`);
+  }
+  const comparison = compare(runs);
+  await writeFile(join(folder, COMPARISON), `${JSON.stringify(comparison, null, 2)}\n`);
+  process.stdout.write(`${comparison.map(describeDifferences).join('\n')}\nIn ${folder}: ${COMPARISON}.\n`);
+}
+
+/** Runs the experiment, or the rest of it, and writes what it came to. */
+async function runInto(folder: string, experiment: Experiment, options: Options) {
   const results = await run(experiment, folder, options);
   const files = filesOf(results);
   await mkdir(folder, { recursive: true });
   for (const [name, text] of files) await writeFile(join(folder, name), text);
-  process.stdout.write(describe(results, folder, [...files.keys()]));
+  return { results, text: describe(results, folder, [...files.keys()]) };
+}
+
+interface Comparison {
+  readonly first: KvPrecision;
+  readonly second: KvPrecision;
+  readonly differences: readonly Difference[];
+}
+
+/** Every precision against the first. */
+function compare([first, ...others]: readonly { kv: KvPrecision; results: StoredResults }[]): Comparison[] {
+  if (!first) return [];
+  return others.map(({ kv, results }) => ({
+    first: first.kv,
+    second: kv,
+    differences: differencesOf(first.results, results),
+  }));
+}
+
+function describeDifferences({ first, second, differences }: Comparison): string {
+  const percent = (value: number, sign = false) =>
+    `${sign && value > 0 ? '+' : ''}${(100 * value).toFixed(1)}`.padStart(6);
+  const lines = differences.map(({ group, thinking, kv, n, problems, changed, ...of }) => {
+    const name = `${group.padEnd(14)} ${String(thinking).padStart(8)} ${kv.padEnd(8)} ${String(n).padStart(4)}`;
+    const difference = `${percent(of.mean, true)} (${percent(of.low, true)} –${percent(of.high, true)})`;
+    return `${name}  ${percent(of.first)}  ${percent(of.second)}  ${difference}  ${changed} of ${problems}`;
+  });
+  const head = `${'problems'.padEnd(14)} thinking ${'kv'.padEnd(8)}    N  ${first.padStart(6)}  ${second.padStart(6)}  difference (95 % interval)  changed`;
+  return [`KV in ${second} against ${first}, coverage in points:`, head, ...lines, ''].join('\n');
 }
 
 async function readExperiment(path: string): Promise<Experiment> {

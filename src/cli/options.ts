@@ -14,6 +14,11 @@ export class Options {
     this.#values = values;
   }
 
+  /** The same with another value for one of them. */
+  with(name: string, value: string): Options {
+    return new Options({ ...this.#values, [name]: value });
+  }
+
   flag(name: string): boolean {
     return this.#values[name] === true;
   }
@@ -32,6 +37,23 @@ export class Options {
       throw new ReckonError(
         'bad-option',
         `--${name} is ${JSON.stringify(value)}; it must be one of ${allowed.join(', ')}.`,
+      );
+    }
+    return found;
+  }
+
+  /**
+   * "a,b" as members of `allowed`, each once; undefined where not given.
+   * @throws ReckonError `bad-option` when one of them is not, or stands there twice.
+   */
+  someOf<T extends string>(name: string, allowed: readonly T[]): T[] | undefined {
+    const found = this.text(name)
+      ?.split(',')
+      .map((item) => this.with(name, item.trim()).oneOf(name, allowed) as T);
+    if (found && new Set(found).size < found.length) {
+      throw new ReckonError(
+        'bad-option',
+        `--${name} is ${JSON.stringify(this.text(name))}, which names the same twice.`,
       );
     }
     return found;

@@ -23,6 +23,8 @@ describe('reckon lab', () => {
     [['run', FIRST, '--out', 'x', '--lanes', '4'], /--lanes/],
     [['run', 'missing.json', '--out', 'x'], /missing\.json cannot be read: ENOENT/],
     [['run', FIRST, '--out', 'OUT', '--max-lanes', '0'], /--max-lanes is 0/],
+    [['run', FIRST, '--out', 'OUT', '--kv', 'f16,int4'], /--kv is "int4"; it must be one of f32, f16, int8/],
+    [['run', FIRST, '--out', 'OUT', '--kv', 'f16,f16'], /--kv is "f16,f16", which names the same twice/],
     [['run', FIRST, '--out', 'OUT', '--precision', 'int4'], /--precision is "int4"; it must be one of f16, f32/],
   ])('refuses %j', async (args, message) => {
     const placed = args.map((arg) => (arg === 'OUT' ? join(folder, 'out') : arg));
@@ -43,8 +45,12 @@ describe('reckon lab', () => {
     expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
-  it('comes with an experiment that it takes', () => {
-    const units = unitsOf(parseExperiment(readFileSync(FIRST, 'utf8')));
-    expect(units).toHaveLength(48);
+  it.each([
+    ['first', 48],
+    ['sparse', 1950],
+    ['kv-precision', 300],
+  ])('comes with an experiment that it takes: %s', (name, count) => {
+    const path = fileURLToPath(new URL(`../../bench/experiments/${name}.json`, import.meta.url));
+    expect(unitsOf(parseExperiment(readFileSync(path, 'utf8')))).toHaveLength(count);
   });
 });
