@@ -1,6 +1,7 @@
 /** The page: its state, and what passes between its parts. */
 import { html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
+import type { KvPrecision } from '../src/cost/shapes.ts';
 import { isReckonError } from '../src/errors.ts';
 import type { Budget } from '../src/strategies/budget.ts';
 import { announcements } from './announce.ts';
@@ -122,6 +123,11 @@ export class App extends LightElement {
     void this.#session.choose(choice, options);
   }
 
+  #keepKvIn(kv: KvPrecision): void {
+    this.runTrouble = null;
+    void this.#session.keepKvIn(kv);
+  }
+
   #trouble(): Trouble | null {
     return this.model.phase === 'failed' || this.model.phase === 'lost' ? this.model.trouble : this.runTrouble;
   }
@@ -150,12 +156,21 @@ export class App extends LightElement {
           : nothing
       }
       <main>
-        ${trouble ? html`<rk-notice .trouble=${trouble} .onReload=${() => void this.#session.load()}></rk-notice>` : nothing}
+        ${
+          trouble
+            ? html`<rk-notice
+                .trouble=${trouble}
+                .onReload=${() => void this.#session.load()}
+                .onKv=${(kv: KvPrecision) => this.#keepKvIn(kv)}
+              ></rk-notice>`
+            : nothing
+        }
         <rk-prompt-form
           .model=${model}
           .phase=${run.phase}
           .onRun=${(question: Question, settings: Settings) => void this.#startRun(question, settings)}
           .onStop=${() => this.#stopRun()}
+          .onKv=${(kv: KvPrecision) => this.#keepKvIn(kv)}
         ></rk-prompt-form>
         <div class="results">
           <div class="thoughts">

@@ -1,5 +1,6 @@
 /** The engine's life as a page sees it: one worker, one model, loaded, ready, lost, loaded again. */
 import type { LoadOptions, LoadProgress, Model, ModelInfo, ModelSource } from '../src/api/types.ts';
+import type { KvPrecision } from '../src/cost/shapes.ts';
 import { isReckonError } from '../src/errors.ts';
 import { connectWorker } from '../src/worker/client.ts';
 import { choiceName, DEFAULT_CHOICE, type ModelChoice, referenceOf } from './models/choice.ts';
@@ -44,6 +45,11 @@ export class Session {
     this.#choice = choice;
     this.#options = options;
     await this.load();
+  }
+
+  /** The same model, with its KV in another precision. */
+  async keepKvIn(kv: KvPrecision): Promise<void> {
+    await this.choose(this.#choice, { ...this.#options, precision: { ...this.#options.precision, kv } });
   }
 
   get loaded(): Loaded | null {

@@ -1,4 +1,5 @@
 /** Errors as a reader needs them: what happened, why, and what to do. */
+import { KV_PRECISIONS, type KvPrecision } from '../src/cost/shapes.ts';
 import { isReckonError, type ReckonErrorCode } from '../src/errors.ts';
 
 export interface Trouble {
@@ -7,6 +8,8 @@ export interface Trouble {
   readonly todo: string;
   /** The engine is gone; only loading again brings it back. */
   readonly reload: boolean;
+  /** A precision of the KV in which more would fit. */
+  readonly smallerKv?: KvPrecision;
 }
 
 const BROWSERS =
@@ -90,5 +93,6 @@ export function explain(error: unknown, during: 'load' | 'run'): Trouble {
   const served = error.code === 'network' && isOwn(error.details.url) ? SERVED : undefined;
   const todo =
     served ?? REMEDY[error.code] ?? hint ?? (reload ? 'Load the model again.' : 'Change the settings and run again.');
-  return { what: WHAT[error.code] ?? fallback, why, todo, reload };
+  const smallerKv = KV_PRECISIONS.find((kv) => kv === error.details.smallerKv);
+  return { what: WHAT[error.code] ?? fallback, why, todo, reload, ...(smallerKv ? { smallerKv } : {}) };
 }

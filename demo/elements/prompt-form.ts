@@ -1,6 +1,7 @@
 /** The question, the settings, and the one button. */
 import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import type { KvPrecision } from '../../src/cost/shapes.ts';
 import { isReckonError } from '../../src/errors.ts';
 import { FREE, puzzleText, type Question, readQuestion, TOPICS, type TopicId, topicById } from '../puzzles.ts';
 import type { ModelState } from '../session.ts';
@@ -19,6 +20,8 @@ export class PromptForm extends LightElement {
   @property({ attribute: false }) phase: RunPhase = 'idle';
   @property({ attribute: false }) onRun: (question: Question, settings: Settings) => void = () => {};
   @property({ attribute: false }) onStop: () => void = () => {};
+  /** Asked for another precision of the KV, which loads the model again. */
+  @property({ attribute: false }) onKv: (kv: KvPrecision) => void = () => {};
 
   @state() private topic: TopicId = TOPICS[0]!.id;
   @state() private difficulty = TOPICS[0]!.difficulties[0] ?? 0;
@@ -26,6 +29,8 @@ export class PromptForm extends LightElement {
   @state() private text = puzzleText(this.topic, this.seed, this.difficulty);
   @state() private complaint: string | null = null;
   @state() private settings: Settings = DEFAULTS;
+  /** Precision of the KV of what was loaded last. */
+  @state() private kv: KvPrecision | null = null;
   /** What the planner said last. */
   @state() private advice: string | null = null;
 
@@ -121,8 +126,10 @@ export class PromptForm extends LightElement {
   };
 
   protected override willUpdate(changed: PropertyValues<this>): void {
-    // A short context takes less thinking than the default.
     if (!changed.has('model') || this.model.phase !== 'ready') return;
+    const { backend, precision } = this.model.info;
+    this.kv = backend ? null : precision.kv;
+    // A short context takes less thinking than the default.
     const most = Math.min(this.model.info.maxContext, BOUNDS.thinking.max);
     if (this.settings.thinking > most) this.settings = { ...this.settings, thinking: most };
   }
@@ -203,7 +210,12 @@ export class PromptForm extends LightElement {
           </p>
         </div>
         <div class="controls">
-          ${settingsFields(this.settings, !free, this.#onChange, this.#onAdvise)} ${this.#button()}
+          ${settingsFields(this.settings, !free, this.#onChange, this.#onAdvise, {
+            kv: this.kv,
+            disabled: this.#active || this.model.phase !== 'ready',
+            take: this.onKv,
+          })}
+          ${this.#button()}
         </div>
         <p class="hint advice" aria-live="polite" ?hidden=${!this.advice}>${this.advice}</p>
       </form>

@@ -1,5 +1,6 @@
 /** The controls of a run: lanes, temperature, limits, how to choose; behind a disclosure what few will need. */
 import { html, nothing } from 'lit';
+import { KV_PRECISIONS, type KvPrecision } from '../../src/cost/shapes.ts';
 import {
   BOUNDS,
   BUDGETS,
@@ -14,6 +15,14 @@ import {
 } from '../settings.ts';
 
 type Change = (patch: Partial<Settings>) => void;
+
+/** How the model that is loaded keeps keys and values; null: that is not Reckon's to say. */
+export interface CacheChoice {
+  readonly kv: KvPrecision | null;
+  /** Not while a run or a load is under way. */
+  readonly disabled: boolean;
+  readonly take: (kv: KvPrecision) => void;
+}
 
 const SELECTORS: readonly { id: Selector; label: string; explain: string }[] = [
   { id: 'verifier', label: 'Verifier', explain: "The task's own check: a right answer wins." },
@@ -110,6 +119,28 @@ function attentionField(settings: Settings, change: Change) {
   return field('attention', 'Attention', explain, settings, input);
 }
 
+/** A setting of the engine and not of a run: another one loads the model again. */
+function cacheField({ kv, disabled, take }: CacheChoice) {
+  if (kv === null) return nothing;
+  const explain =
+    'How keys and values lie in GPU memory: int8 takes about half the room of f16, f32 twice. The model is loaded again.';
+  return html`
+    <label class="field" title=${explain}>
+      <span class="label">KV cache</span>
+      <select
+        name="kv"
+        aria-describedby="about-kv"
+        ?disabled=${disabled}
+        .value=${kv}
+        @change=${(event: Event) => take((event.target as HTMLSelectElement).value as KvPrecision)}
+      >
+        ${KV_PRECISIONS.map((one) => html`<option value=${one} ?selected=${one === kv}>${one}</option>`)}
+      </select>
+      <span id="about-kv" class="visually-hidden">${explain}</span>
+    </label>
+  `;
+}
+
 function choice<T extends string>(
   name: string,
   label: string,
@@ -132,7 +163,13 @@ function choice<T extends string>(
  * @param verifiable whether answers can be checked; without that the verifier is no choice.
  * @param advise asked for the best settings within the budget.
  */
-export function settingsFields(settings: Settings, verifiable: boolean, change: Change, advise: () => void) {
+export function settingsFields(
+  settings: Settings,
+  verifiable: boolean,
+  change: Change,
+  advise: () => void,
+  cache: CacheChoice,
+) {
   const selectors = SELECTORS.filter(({ id }) => verifiable || id !== 'verifier');
   const hidden = [settings.budget.eflops, settings.budget.bytes].some((text) => text.trim() !== '');
   const shaped = settings.leastThinking !== 0 || settings.loop !== 'off' || settings.attention.trim() !== 'dense';
@@ -166,6 +203,7 @@ export function settingsFields(settings: Settings, verifiable: boolean, change: 
         <div class="settings">
           ${budgetField('eflops', settings, change)} ${budgetField('bytes', settings, change)}
           ${numberField('leastThinking', settings, change)} ${attentionField(settings, change)}
+          ${cacheField(cache)}
           ${choice('loop', 'A lane that loops', LOOPS, settings.loop, (loop) => change({ loop }))}
         </div>
       </details>

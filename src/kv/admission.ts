@@ -113,7 +113,10 @@ export function admit(plan: RunPlan, room: CacheRoom): void {
   const bytes = totalPages * pageSize * bytesPerToken;
   const message = capacityMessage(plan, room, { says: 'this engine holds', bytes });
   if (message === null) return;
-  const details = { ...plan, ...fits(plan, room), totalPages, pageSize, maxContext };
+  const asked = { ...plan, ...fits(plan, room), totalPages, pageSize, maxContext };
+  // Where the model's own limit is in the way, memory does not help.
+  const cured = room.precision !== undefined && room.precision !== 'int8' && plan.length <= maxContext;
+  const details = { ...asked, ...(cured ? { smallerKv: 'int8' satisfies KvPrecision } : {}) };
   if (plan.length > maxContext) {
     throw new ReckonError(
       'over-capacity',

@@ -138,7 +138,7 @@ describe('the page', () => {
     await driver.fill(page, 'input[name=lanes]', '8');
   });
 
-  it('stops in mid-run, keeps what was written, and runs again after a reload', async () => {
+  it('stops in mid-run, keeps what was written, and runs again with its KV in int8', async () => {
     const { page } = open;
     await driver.pressRun(page);
     await driver.whenThinking(page, 10);
@@ -149,9 +149,10 @@ describe('the page', () => {
     for (const [i, lane] of after.entries()) expect(lane.thinking.startsWith(before[i]!.thinking)).toBe(true);
     expect(await page.$('.notice')).toBeNull();
 
-    await page.reload();
+    await page.select('select[name=kv]', 'int8');
     await driver.whenIdle(page);
-    expect(await driver.lanes(page)).toEqual([]);
+    expect(await page.$eval('select[name=kv]', (select) => (select as HTMLSelectElement).value)).toBe('int8');
+    expect(await driver.lanes(page)).toEqual(after);
     await driver.fill(page, 'input[name=lanes]', '3');
     await driver.pressRun(page);
     await driver.whenThinking(page, 10);

@@ -33,6 +33,12 @@ describe('errors in words', () => {
     });
   });
 
+  it('offers KV in a smaller precision where more would fit in it', () => {
+    const error = new ReckonError('over-capacity', 'Too long.', { details: { smallerKv: 'int8' } });
+    expect(explain(error, 'run')).toMatchObject({ reload: false, smallerKv: 'int8' });
+    expect(explain(new ReckonError('over-capacity', 'Too long.'), 'run')).not.toHaveProperty('smallerKv');
+  });
+
   it('offers to load again when the engine is gone', () => {
     expect(explain(new ReckonError('device-lost', 'The device was lost.'), 'run').reload).toBe(true);
     expect(explain(new ReckonError('network', 'config.json answered 404.'), 'load').reload).toBe(true);
