@@ -2,39 +2,29 @@
  * Decode time per step against context, dense and sparse. The KV is made up: lanes are told that they hold as many tokens as
  * asked for, and their page summaries are random; what attention costs does not depend on what it finds.
  */
-import { type ModelConfig, modelShape, streamTensors, syntheticSource } from '../src/checkpoint/index.ts';
+import { type ModelConfig, modelShape } from '../src/checkpoint/index.ts';
 import type { Options } from '../src/cli/options.ts';
 import { attentionText, parseAttention, parsePolicy } from '../src/cost/attention.ts';
-import { GpuEngine } from '../src/engine/engine.ts';
-import type { StepRecord } from '../src/engine/stepper.ts';
-import type { AttentionPolicy, Lane } from '../src/engine/types.ts';
+import type { AttentionPolicy } from '../src/engine/types.ts';
 import { isReckonError, ReckonError } from '../src/errors.ts';
-import { type Gpu, openGpu } from '../src/gpu/index.ts';
 import type { KvPrecision } from '../src/kernels/precision.ts';
-import { Decoder } from '../src/model/decoder.ts';
-import { uploadWeights } from '../src/model/weights.ts';
-import { openNodeGpu } from '../src/node/gpu.ts';
+import { PAGE_SIZE } from '../src/kernels/step.ts';
 import { type Bench, count, counts, driverOf } from './options.ts';
-import { median, slope, table } from './statistics.ts';
+import { slope, table } from './statistics.ts';
+import { type Measured, PROMPTS, type PromptKind, SyntheticLanes } from './synthetic-lanes.ts';
 
-/** How lanes came by their context: each on its own; or forked from one prompt, which they read together or each for itself. */
-const PROMPTS = ['own', 'together', 'apart'] as const;
-type PromptKind = (typeof PROMPTS)[number];
-
-export interface AttentionRow {
+export interface AttentionRow extends Measured {
   context: number;
   lanes: number;
   policy: string;
   precision: KvPrecision;
   prompt: PromptKind;
-  /** Median; GPU time where there are timestamps. */
-  msPerStep: number;
-  /** What the ledger says a step moves, weights included. */
-  bytesPerStep: number;
 }
 
 const POLICIES = 'dense,block:16x64,window:4+1024';
 const PRECISIONS: readonly KvPrecision[] = ['f32', 'f16', 'int8'];
+/** Tokens that lanes have room for behind their context. */
+const ROOM = 64;
 /** Output heads are no part of what is measured: a small vocabulary keeps them from hiding it. */
 const VOCABULARY = 1024;
 
@@ -71,7 +61,7 @@ export const attention: Bench = {
       ...shape,
       layers: count(options, 'layers', 2),
       vocabSize: VOCABULARY,
-      maxContext: Math.max(shape.maxContext, Math.max(...contexts) + 64),
+      maxContext: Math.max(shape.maxContext, Math.max(...contexts) + ROOM),
     };
     const policies = (options.text('policies') ?? POLICIES).split(',').map((text) => {
       // All layers alike: what a dense first layer adds is told apart, since it weighs more among few layers.
@@ -85,7 +75,11 @@ export const attention: Bench = {
     const kernels = options.oneOf('kernels', ['gpu', 'serial'] as const);
     for (const precision of listOf(options, 'kv', PRECISIONS, 'f16')) {
       for (const n of lanes) {
-        const bench = await SyntheticLanes.open(config, precision, n, contexts, driverOf(options), kernels);
+        const longest = Math.max(...contexts) + ROOM;
+        // Forks hold their prompt once, and its open page and what they write each.
+        const held = prompts.includes('own') ? n * longest : longest + n * (ROOM + 2 * PAGE_SIZE);
+        const sizes = { lanes: n, longest, held };
+        const bench = await SyntheticLanes.open(config, precision, sizes, driverOf(options), kernels);
         device = bench.device;
         for (const context of contexts) {
           for (const { name, policy } of policies) {
@@ -114,114 +108,6 @@ function listOf<T extends string>(options: Options, name: string, known: readonl
     if (found) return found;
     throw new ReckonError('bad-option', `--${name} has ${JSON.stringify(item)}; it knows ${known.join(', ')}.`);
   });
-}
-
-/** An engine whose lanes hold made-up KV. */
-class SyntheticLanes {
-  readonly #gpu: Gpu;
-  readonly #engine: GpuEngine;
-
-  private constructor(gpu: Gpu, engine: GpuEngine) {
-    this.#gpu = gpu;
-    this.#engine = engine;
-  }
-
-  static async open(
-    config: ModelConfig,
-    kv: KvPrecision,
-    lanes: number,
-    contexts: readonly number[],
-    driver: 'auto' | 'system' | 'software',
-    kernels: 'gpu' | 'serial' | undefined,
-  ): Promise<SyntheticLanes> {
-    const { gpu: api } = await openNodeGpu({ driver });
-    const gpu = await openGpu({ gpu: api, timestamps: true });
-    const source = syntheticSource(config, { seed: 1, dtype: 'F16' });
-    const weights = await uploadWeights(gpu, config, { precision: 'f16' }, streamTensors(source, config));
-    const longest = Math.max(...contexts) + 64;
-    const decoder = await Decoder.create(
-      gpu,
-      config,
-      weights,
-      { weights: 'f16', kv },
-      {
-        maxLanes: lanes,
-        maxContext: longest,
-        kvBytes: 1.1 * lanes * longest * 8 * config.layers * config.kvHeads * config.headDim,
-        prefillRows: 8,
-        ...(kernels ? { serialAttention: kernels === 'serial' } : {}),
-      },
-    );
-    for (const { summaries } of decoder.cache) if (summaries) fillRandom(gpu, summaries, kv === 'f32' ? 4 : 2);
-    const engine = new GpuEngine({
-      gpu,
-      decoder,
-      codec: {
-        encode: () => [],
-        decode: () => '',
-        sink: () => ({ push: () => ({ text: '', stopped: false }), flush: () => '' }),
-      },
-      stopTokens: [],
-      identity: { model: 'bench' },
-    });
-    return new SyntheticLanes(gpu, engine);
-  }
-
-  get device(): string {
-    return this.#gpu.profile.name;
-  }
-
-  /** @throws ReckonError `over-capacity` where the lanes do not fit. */
-  async measure(
-    lanes: number,
-    context: number,
-    policy: AttentionPolicy,
-    prompt: PromptKind,
-    steps: number,
-  ): Promise<Pick<AttentionRow, 'msPerStep' | 'bytesPerStep'>> {
-    const engine = this.#engine;
-    engine.admit({ lanes, shared: 0, length: context + steps + 2 });
-    const tokens = Array.from({ length: context }, (_, i) => i % VOCABULARY);
-    engine.sharePrompt = prompt !== 'apart';
-    const opened = Array.from({ length: prompt === 'own' ? lanes : 1 }, () => engine.open());
-    const records: StepRecord[] = [];
-    const stop = engine.onStep((record) => records.push(record));
-    try {
-      for (const lane of opened) engine.pretend(lane, tokens);
-      if (prompt !== 'own') opened.push(...opened[0]!.fork(lanes - 1));
-      for (const lane of opened) lane.attention = policy;
-      await Promise.all(opened.map((lane, i) => drain(lane, steps + 1, i)));
-    } finally {
-      stop();
-      for (const lane of opened) lane.dispose();
-    }
-    // The first warms up.
-    const whole = records.filter(({ decodeRows }) => decodeRows === lanes).slice(1);
-    return {
-      msPerStep: median(whole.map(({ gpuMs, stepMs }) => gpuMs ?? stepMs)),
-      bytesPerStep: median(whole.map(({ bytes }) => bytes)),
-    };
-  }
-
-  dispose(): void {
-    this.#engine.dispose();
-  }
-}
-
-/** Numbers of ±0.5 … 1, the same megabyte over and over. */
-function fillRandom(gpu: Gpu, buffer: GPUBuffer, bytes: 2 | 4): void {
-  const words = new Uint32Array(2 ** 18);
-  for (let i = 0; i < words.length; i++) {
-    const bits = Math.floor(Math.random() * 2 ** 32);
-    words[i] = bytes === 4 ? (bits & 0x807fffff) | 0x3f000000 : (bits & 0x83ff83ff) | 0x38003800;
-  }
-  for (let at = 0; at < buffer.size; at += words.byteLength) {
-    gpu.device.queue.writeBuffer(buffer, at, words, 0, Math.min(words.byteLength, buffer.size - at) / 4);
-  }
-}
-
-async function drain(lane: Lane, tokens: number, seed: number): Promise<void> {
-  for await (const _ of lane.generate({ maxTokens: tokens, stopTokens: [], seed })) void _;
 }
 
 const SAID: Record<PromptKind, string> = {

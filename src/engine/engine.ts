@@ -149,7 +149,7 @@ export class GpuEngine implements Engine {
     sequence.pages.prepareWrite(0, held);
     sequence.pages.commit(held);
     sequence.history.note(held, null);
-    sequence.tokens.push(...tokens);
+    for (const token of tokens) sequence.tokens.push(token);
   }
 
   /** Forgets cached prefixes, so that prompts are computed anew (benchmarks). */
