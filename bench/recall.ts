@@ -10,6 +10,9 @@ import { table } from './statistics.ts';
 
 const PAGE = 16;
 const BUDGETS = [1, 2, 4, 8];
+/** Pages that a coarse summary would bound together, and sizes of pages to look at. */
+const GROUP = 4;
+const GRAINS = [4, PAGE];
 /** Rows before this have too few pages to choose among; of those behind it, every fourth is looked at. */
 const FIRST = 100;
 const STRIDE = 4;
@@ -28,6 +31,17 @@ interface RecallRow {
   mass: number;
 }
 
+/** How much of a scan the bounds of groups of pages would save, were the best pages by their own bounds wanted exactly. */
+interface BoundRow {
+  /** Tokens of a page; GROUP pages are a group. */
+  page: number;
+  /** Pages chosen. */
+  pages: number;
+  /** Of the groups: those that hold a chosen page, and those whose bound does not rule out that they do. */
+  needed: number;
+  kept: number;
+}
+
 export const recall: Bench = {
   summary: 'how well page summaries find the pages that get the most attention',
   help: '  --problems N      traces, one each (default 12)\n',
@@ -37,6 +51,7 @@ export const recall: Bench = {
     const decoder = protoDecoder();
     const { heads, kvHeads, headDim } = decoder.config;
     const sums = new Map<string, { recall: number; mass: number }>();
+    const bounds = new Map<string, { needed: number; kept: number; choices: number }>();
     let choices = 0;
     let tokens = 0;
     const look = (layer: number, query: Float64Array, keys: readonly Float64Array[]) => {
@@ -49,6 +64,17 @@ export const recall: Bench = {
         );
         const scores = pageScores(queries, own);
         choices++;
+        for (const page of GRAINS) {
+          for (const pages of BUDGETS) {
+            const found = boundGroups(queries, own, page, pages);
+            if (!found) continue;
+            const sum = bounds.get(`${page}/${pages}`) ?? { needed: 0, kept: 0, choices: 0 };
+            sum.needed += found.needed;
+            sum.kept += found.kept;
+            sum.choices++;
+            bounds.set(`${page}/${pages}`, sum);
+          }
+        }
         for (const pages of BUDGETS) {
           const best = new Set(top(scores.oracle, pages));
           const all = scores.oracle.reduce((a, b) => a + b, 0);
@@ -73,6 +99,12 @@ export const recall: Bench = {
         return { way, pages, recall: sum.recall / choices, mass: sum.mass / choices };
       }),
     );
+    const boundRows = GRAINS.flatMap((page) =>
+      BUDGETS.flatMap((pages): BoundRow[] => {
+        const sum = bounds.get(`${page}/${pages}`);
+        return sum ? [{ page, pages, needed: sum.needed / sum.choices, kept: sum.kept / sum.choices }] : [];
+      }),
+    );
     const body = rows.map(({ way, pages, recall: found, mass }) => [
       way,
       String(pages),
@@ -86,8 +118,21 @@ export const recall: Bench = {
       '',
       'Candidates: full pages behind the first and before the own, in all layers but the first. Mass: of the attention that',
       'candidates get, over the query heads of a KV head, what the chosen pages get. Oracle: the pages that get the most.',
+      '',
+      table(
+        ['tokens a page', 'pages', 'groups needed', 'groups kept'],
+        boundRows.map(({ page, pages, needed, kept }) => [
+          String(page),
+          String(pages),
+          needed.toFixed(3),
+          kept.toFixed(3),
+        ]),
+      ),
+      '',
+      `A scan in two levels: groups of ${GROUP} pages have least and greatest keys of their own. Needed: groups with a page that the`,
+      'exact choice by minmax takes; kept: groups that their bounds do not rule out, whose pages must be looked at.',
     ].join('\n');
-    return { data: { problems, tokens, choices, rows }, text };
+    return { data: { problems, tokens, choices, rows, bounds: boundRows }, text };
   },
 };
 
@@ -136,6 +181,37 @@ function pageScores(queries: readonly Float64Array[], keys: readonly Float64Arra
     scores['last pages'].push(page);
   }
   return scores;
+}
+
+/** Shares of the candidate groups; null where there are too few pages to choose among, or a single group. */
+function boundGroups(
+  queries: readonly Float64Array[],
+  keys: readonly Float64Array[],
+  page: number,
+  chosen: number,
+): { needed: number; kept: number } | null {
+  const size = keys[0]!.length;
+  const mean = Float64Array.from(
+    { length: size },
+    (_, i) => queries.reduce((sum, q) => sum + q[i]!, 0) / queries.length,
+  );
+  const boundOf = (from: number, to: number) => {
+    let bound = 0;
+    for (let i = 0; i < size; i++) {
+      let most = Number.NEGATIVE_INFINITY;
+      for (let t = from; t < to; t++) most = Math.max(most, mean[i]! * keys[t]![i]!);
+      bound += most;
+    }
+    return bound;
+  };
+  const groups = Math.floor((keys.length - 1) / (page * GROUP));
+  const pages = Array.from({ length: groups * GROUP }, (_, i) => boundOf(i * page, (i + 1) * page));
+  if (groups < 2 || pages.length <= 2 * chosen) return null;
+  const best = top(pages, chosen);
+  const least = pages[best.at(-1)!]!;
+  const span = page * GROUP;
+  const kept = Array.from({ length: groups }, (_, i) => boundOf(i * span, (i + 1) * span)).filter((x) => x >= least);
+  return { needed: new Set(best.map((i) => Math.floor(i / GROUP))).size / groups, kept: kept.length / groups };
 }
 
 function top(scores: readonly number[], count: number): number[] {
