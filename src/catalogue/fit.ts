@@ -129,6 +129,7 @@ function kvRoom(shape: ModelShape, bytesPerToken: number, left: number, piece: n
       layers: shape.layers,
       memoryBudgetBytes: left,
       maxBufferBytes: piece,
+      kvHeads: shape.kvHeads,
     }).bytes;
   } catch (error) {
     // Not even a page.

@@ -1,7 +1,7 @@
 /** Attention for drivers that run on the CPU: one thread a row and head. See shaders/attention/serial.wesl. */
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { Attention, type AttentionBuffers, type AttentionOptions, layerBuffer } from './attention.ts';
-import { checkAttentionShape } from './attention-shape.ts';
+import { Attention, type AttentionBuffers, type AttentionOptions } from './attention.ts';
+import { checkAttentionShape, layerBuffer, shapeConstants } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import type { StepRecorder, StepShape } from './step.ts';
 
@@ -47,28 +47,23 @@ export class SerialAttention implements AttentionKernels {
   /** @throws ReckonError `bad-option` for a shape the kernel cannot serve. */
   static async create(gpu: Gpu, options: AttentionOptions, precisions: Precisions): Promise<SerialAttention> {
     checkAttentionShape(options);
-    const { heads, kvHeads, headDim } = options;
+    const shape = shapeConstants(options);
     const kernel = await gpu.kernel({
       module: 'attention/serial',
       bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'uniform', 'uniform'],
-      constants: {
-        HEADS: heads,
-        KV_HEADS: kvHeads,
-        GROUP: heads / kvHeads,
-        D4: headDim / 4,
-        THREADS,
-      },
+      constants: { ...shape, THREADS },
       conditions: precisionConditions(gpu, precisions),
     });
-    return new SerialAttention(options, kernel, 2 * kvHeads * kvHeadBytes(headDim, precisions.kv));
+    return new SerialAttention(options, kernel, 2 * shape.KV_HEADS * kvHeadBytes(options.headDim, precisions.kv));
   }
 
-  bind(gpu: Gpu, { q, keys, values, att, step, layer }: AttentionBuffers): BoundOp {
+  bind(gpu: Gpu, { q, keys, values, att, step, layer, part = 0 }: AttentionBuffers): BoundOp {
     const kernel = this.#kernel;
-    const index = layerBuffer(gpu, layer);
-    const { heads, headDim } = this.#options;
+    const index = layerBuffer(gpu, this.#options, layer, part);
+    const { heads, headDim, parts = 1 } = this.#options;
+    const served = heads / parts;
     const bindings = gpu.bind(kernel, [step.pageLists, q, keys, values, step.lists, att, step.header, index]);
-    const row = heads * headDim;
+    const row = served * headDim;
     const kvToken = this.#tokenBytes;
     return {
       record(recorder, { rows, decodeTokens, sparse, prefillPairs }) {
@@ -78,7 +73,7 @@ export class SerialAttention implements AttentionKernels {
         recorder.attend(
           kernel,
           bindings,
-          [Math.ceil((rows * heads) / THREADS)],
+          [Math.ceil((rows * served) / THREADS)],
           4 * row * attended,
           kvToken * attended + ends,
           4 * row * dense,

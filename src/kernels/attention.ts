@@ -4,7 +4,7 @@
  */
 import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
+import { type AttentionShape, checkAttentionShape, layerBuffer, shapeConstants } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import { PAGE_SIZE, PREFILL_TILE, SPLIT_PAGES, type StepBuffers, type StepRecorder, type StepShape } from './step.ts';
 
@@ -27,6 +27,8 @@ export interface AttentionBuffers {
   step: StepBuffers;
   /** Number of the layer, from 0: some rows are dense in some layers. */
   layer: number;
+  /** Which part of the KV heads the keys and values hold. Default 0. */
+  part?: number;
 }
 
 interface Kernels {
@@ -53,8 +55,9 @@ const COMBINE_THREADS = 64;
 export class Attention {
   readonly options: AttentionOptions;
   readonly kernels: Kernels;
-  /** Bytes of a token's keys and values in the cache. */
+  /** Bytes of a token's keys and values in a part of the cache, and query heads that attend to them. */
   readonly tokenBytes: number;
+  readonly served: number;
   /** Workgroups a decode item and a prefill tile take. */
   readonly groups: { decode: number; prefill: number };
   /** What decode leaves for combine: f32 [maxItems][heads][headDim + 4]. Shared by the layers. */
@@ -72,6 +75,7 @@ export class Attention {
     this.options = options;
     this.kernels = kernels;
     this.tokenBytes = tokenBytes;
+    this.served = options.heads / (options.parts ?? 1);
     this.groups = groups;
     this.#partials = gpu.buffer('attention partials', options.maxItems * options.heads * (options.headDim + 4) * 4);
   }
@@ -84,10 +88,9 @@ export class Attention {
     checkAttentionShape(options);
     checkNumber('maxPagesPerLane', options.maxPagesPerLane, { min: 1, integer: true });
     checkNumber('maxItems', options.maxItems, { min: 1, integer: true });
-    const { heads, kvHeads, headDim, maxPagesPerLane } = options;
-    const group = heads / kvHeads;
-    const d4 = headDim / 4;
-    const shared = { HEADS: heads, KV_HEADS: kvHeads, GROUP: group, D4: d4 };
+    const { headDim, maxPagesPerLane } = options;
+    const shared = shapeConstants(options);
+    const { KV_HEADS: held, GROUP: group, D4: d4 } = shared;
     const conditions = precisionConditions(gpu, precisions);
 
     const decode = decodePlan(group, d4);
@@ -115,13 +118,13 @@ export class Attention {
       }),
       gpu.kernel({
         module: 'attention/prefill',
-        bindings: ['read', 'read', 'read', 'read', 'read', 'write'],
+        bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'uniform'],
         constants: tile,
         conditions: tileConditions,
       }),
       gpu.kernel({
         module: 'attention/prefill',
-        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write'],
+        bindings: ['read', 'read', 'read', 'read', 'read', 'read', 'write', 'uniform'],
         constants: tile,
         conditions: { ...tileConditions, shared: true },
       }),
@@ -130,25 +133,25 @@ export class Attention {
       gpu,
       options,
       { decode: decodeKernel, shared: sharedKernel, combine: combineKernel, prefill: prefillKernel },
-      2 * kvHeads * kvHeadBytes(headDim, precisions.kv),
-      { decode: kvHeads * decode.CHUNKS, prefill: kvHeads * prefill.CHUNKS },
+      2 * held * kvHeadBytes(headDim, precisions.kv),
+      { decode: held * decode.CHUNKS, prefill: held * prefill.CHUNKS },
     );
   }
 
-  /** The attention of one layer. */
-  bind(gpu: Gpu, { q, keys, values, att, step, layer }: AttentionBuffers): BoundAttention {
+  /** The attention of one layer, or of a part of its heads. */
+  bind(gpu: Gpu, { q, keys, values, att, step, layer, part = 0 }: AttentionBuffers): BoundAttention {
     const { decode, shared, combine, prefill } = this.kernels;
     const cache = [step.pageLists, q, keys, values];
-    const index = layerBuffer(gpu, layer);
+    const index = layerBuffer(gpu, this.options, layer, part);
     const over = (items: GPUBuffer, firstItems: GPUBuffer): DecodeBindings => ({
       decode: gpu.bind(decode, [...cache, step.lists, items, this.#partials, firstItems, index]),
-      shared: gpu.bind(shared, [...cache, step.sharedTiles, firstItems, this.#partials]),
+      shared: gpu.bind(shared, [...cache, step.sharedTiles, firstItems, this.#partials, index]),
       combine: gpu.bind(combine, [step.header, index, step.lists, firstItems, this.#partials, att]),
     });
     return new BoundAttention(this, layer, {
       dense: over(step.items, step.firstItems),
       sparse: over(step.sparseItems, step.sparseFirstItems),
-      prefill: gpu.bind(prefill, [...cache, step.tiles, att]),
+      prefill: gpu.bind(prefill, [...cache, step.tiles, att, index]),
     });
   }
 
@@ -178,9 +181,9 @@ export class BoundAttention {
 
   /** Two dispatches where the step has decode rows, one more where some share pages; one where it has prefill tiles. */
   record(step: StepRecorder, shape: StepShape): void {
-    const { kernels, groups, tokenBytes: kvToken, options } = this.#attention;
-    const { heads, headDim } = options;
-    const row = heads * headDim;
+    const { kernels, groups, tokenBytes: kvToken, options, served } = this.#attention;
+    const { headDim } = options;
+    const row = served * headDim;
     if (shape.decodeItems > 0) {
       const { sparse } = shape;
       const layer = this.#layer;
@@ -190,7 +193,7 @@ export class BoundAttention {
       const bindings = pure ? this.#bindings.sparse : this.#bindings.dense;
       const items = sparse.rows > 0 ? sparse.itemsAt(layer) : shape.decodeItems;
       const tokens = sparse.rows > 0 ? sparse.tokensAt(layer) : shape.decodeTokens;
-      const partial = heads * (headDim + 4) * 4;
+      const partial = served * (headDim + 4) * 4;
       const shared = shape.sharedItems;
       const rows = shape.decodeRows * row * 4;
       if (shared > 0) {
@@ -227,15 +230,6 @@ export class BoundAttention {
       step.attend(kernels.prefill, this.#bindings.prefill, grid, flops, bytes, flops, bytes);
     }
   }
-}
-
-const UNIFORM = 0x40 | 0x08;
-
-/** A uniform with the number of a layer: `Layer` in shaders/lib/step.wesl. */
-export function layerBuffer(gpu: Gpu, index: number): GPUBuffer {
-  const buffer = gpu.buffer(`layer ${index}`, 16, UNIFORM);
-  gpu.device.queue.writeBuffer(buffer, 0, new Uint32Array([index]));
-  return buffer;
 }
 
 /** How decode.wesl divides its work: constants only, no effect on any bit. */

@@ -1,7 +1,7 @@
 /** QK-norm, RoPE and the append to the KV cache, in one dispatch a layer. See shaders/attention/append.wesl. */
 import { checkNumber, ReckonError } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
+import { type AttentionShape, checkAttentionShape, layerBuffer } from './attention-shape.ts';
 import { type KvPrecision, kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import { PAGE_SIZE, type StepBuffers, type StepRecorder, type StepShape } from './step.ts';
 import { type SummaryKind, summaryPageBytes } from './summary.ts';
@@ -42,6 +42,8 @@ export interface RopeAppendBuffers {
   /** [page][kvHead][vectors][headDim]; only with summaries. */
   summaries?: GPUBuffer;
   step: StepBuffers;
+  /** Which part of the KV heads the cache's buffers hold. Default 0. */
+  part?: number;
 }
 
 /** Positions of the fine table; also how far apart the entries of the coarse one are. */
@@ -78,7 +80,9 @@ export class RopeAppend {
   readonly kernel: Kernel;
   /** Heads that share a workgroup. */
   readonly perGroup: number;
-  /** Bytes a row writes into the cache: keys and values of its heads. */
+  /** Heads, of queries and of keys, that one dispatch serves. */
+  readonly served: { readonly heads: number; readonly kvHeads: number };
+  /** Bytes a row writes into a part of the cache: keys and values of its heads. */
   readonly rowKvBytes: number;
   /** Bytes of keys that a full page takes in for its summary, and of the summary; 0 without. */
   readonly pageKeyBytes: number;
@@ -91,10 +95,12 @@ export class RopeAppend {
     this.options = options;
     this.kernel = kernel;
     this.perGroup = perGroup;
-    const { kvHeads, headDim, summary } = options;
+    const { headDim, summary, parts = 1 } = options;
+    const kvHeads = options.kvHeads / parts;
+    this.served = { heads: options.heads / parts, kvHeads };
     this.rowKvBytes = 2 * kvHeads * kvHeadBytes(headDim, kv);
     this.pageKeyBytes = summary ? (PAGE_SIZE * this.rowKvBytes) / 2 : 0;
-    this.summaryBytes = summary ? summaryPageBytes(options, summary, kv) : 0;
+    this.summaryBytes = summary ? summaryPageBytes({ kvHeads, headDim }, summary, kv) : 0;
     const tables = ropeTables(options.rotation, options.maxContext);
     this.#tables = gpu.buffer('rotary tables', tables.byteLength);
     gpu.device.queue.writeBuffer(this.#tables, 0, tables);
@@ -106,20 +112,21 @@ export class RopeAppend {
     checkRotation(options);
     checkNumber('maxContext', options.maxContext, { min: 1, max: 2 ** 24, integer: true });
     if (options.qkNormEpsilon !== null) checkNumber('qkNormEpsilon', options.qkNormEpsilon, { min: 0 });
-    const { heads, kvHeads, headDim, qkNormEpsilon } = options;
+    const { heads, kvHeads, headDim, qkNormEpsilon, parts = 1 } = options;
     const perHead = headDim / 8;
-    const perGroup = Math.min(Math.floor(MAX_THREADS / perHead), heads + 2 * kvHeads);
+    const perGroup = Math.min(Math.floor(MAX_THREADS / perHead), (heads + 2 * kvHeads) / parts);
     const normed = qkNormEpsilon !== null;
     const kernel = await gpu.kernel({
       module: 'attention/append',
       bindings: [
-        ...(['uniform', 'read', 'read', 'read', 'write', 'write', 'write'] as const),
+        ...(['uniform', 'read', 'read', 'read', 'write', 'write', 'write', 'uniform'] as const),
         ...(normed ? (['read'] as const) : []),
         ...(options.summary ? (['write'] as const) : []),
       ],
       constants: {
         HEADS: heads,
-        KV_HEADS: kvHeads,
+        ALL_KV_HEADS: kvHeads,
+        KV_HEADS: kvHeads / parts,
         D8: perHead,
         PER_GROUP: perGroup,
         THREADS: perGroup * perHead,
@@ -139,10 +146,10 @@ export class RopeAppend {
   }
 
   /**
-   * The append of one layer.
+   * The append of one layer, or of a part of its heads.
    * @throws ReckonError `internal` when gains are missing, or given without QK-norm.
    */
-  bind(gpu: Gpu, { qkv, gains, q, keys, values, summaries, step }: RopeAppendBuffers): BoundRopeAppend {
+  bind(gpu: Gpu, { qkv, gains, q, keys, values, summaries, step, part = 0 }: RopeAppendBuffers): BoundRopeAppend {
     if ((gains === undefined) !== (this.options.qkNormEpsilon === null)) {
       throw new ReckonError('internal', 'QK-norm takes gains for q and k; without it there are none.');
     }
@@ -150,7 +157,8 @@ export class RopeAppend {
       throw new ReckonError('internal', 'Page summaries take a buffer; without them there is none.');
     }
     const optional = [gains, summaries].filter((buffer) => buffer !== undefined);
-    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, ...optional];
+    const index = layerBuffer(gpu, this.options, 0, part);
+    const bindings = [step.header, step.rows, this.#tables, qkv, q, keys, values, index, ...optional];
     return new BoundRopeAppend(this, gpu.bind(this.kernel, bindings));
   }
 
@@ -173,8 +181,9 @@ export class BoundRopeAppend {
   /** Counts every row as written; rows whose KV is there already (NO_WRITE) are too few to matter. */
   record(step: StepRecorder, { rows, filledPages }: StepShape): void {
     if (rows === 0) return;
-    const { kernel, perGroup, rowKvBytes, pageKeyBytes, summaryBytes, options } = this.#append;
-    const { heads, kvHeads, headDim, qkNormEpsilon } = options;
+    const { kernel, perGroup, rowKvBytes, pageKeyBytes, summaryBytes, options, served } = this.#append;
+    const { headDim, qkNormEpsilon } = options;
+    const { heads, kvHeads } = served;
     const groups = Math.ceil((rows * (heads + 2 * kvHeads)) / perGroup);
     const grid = [Math.min(groups, MAX_GRID), Math.ceil(groups / MAX_GRID)] as const;
     const normed = qkNormEpsilon !== null;

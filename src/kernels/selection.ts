@@ -4,8 +4,7 @@
  */
 import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
-import { layerBuffer } from './attention.ts';
-import { type AttentionShape, checkAttentionShape } from './attention-shape.ts';
+import { type AttentionShape, checkAttentionShape, layerBuffer, shapeConstants } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
 import { SEARCH_KINDS, type SearchKind } from './row-lists.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
@@ -26,6 +25,8 @@ export interface SelectionBuffers {
   summaries: GPUBuffer | null;
   step: StepBuffers;
   layer: number;
+  /** Which part of the KV heads the buffers hold. Default 0. */
+  part?: number;
 }
 
 /** How the work is divided: on drivers that run on the CPU, where a barrier is dear, few threads with much to do each. */
@@ -68,10 +69,10 @@ export class Selection {
   static async create(gpu: Gpu, options: SelectionOptions, precisions: Precisions): Promise<Selection> {
     checkAttentionShape(options);
     checkNumber('maxScores', options.maxScores, { min: 1, integer: true });
-    const { heads, kvHeads, headDim, summary } = options;
+    const { headDim, summary } = options;
     const tuning = TUNING[gpu.profile.tuning];
     const conditions = precisionConditions(gpu, precisions);
-    const shape = { HEADS: heads, KV_HEADS: kvHeads, GROUP: heads / kvHeads, D4: headDim / 4 };
+    const shape = shapeConstants(options);
     const score = (by_keys: boolean) =>
       gpu.kernel({
         module: 'attention/score',
@@ -85,7 +86,7 @@ export class Selection {
       gpu.kernel({
         module: 'attention/choose',
         bindings: ['write', 'read', 'read', 'uniform'],
-        constants: { KV_HEADS: kvHeads, THREADS: tuning.choose },
+        constants: { THREADS: tuning.choose },
         conditions: {},
       }),
     ]);
@@ -102,9 +103,9 @@ export class Selection {
     );
   }
 
-  /** The selection of one layer. */
-  bind(gpu: Gpu, { q, keys, summaries, step, layer }: SelectionBuffers): BoundSelection {
-    const index = layerBuffer(gpu, layer);
+  /** The selection of one layer, or for a part of its heads. */
+  bind(gpu: Gpu, { q, keys, summaries, step, layer, part = 0 }: SelectionBuffers): BoundSelection {
+    const index = layerBuffer(gpu, this.options, layer, part);
     const ops = SEARCH_KINDS.flatMap((kind) => {
       const kernel = this.#score[kind];
       const source = kind === 'keys' ? keys : summaries;
@@ -150,7 +151,8 @@ export class BoundSelection {
   /** Two dispatches for each kind of search that the step has in this layer. */
   record(step: StepRecorder, { sparse }: StepShape): void {
     if (sparse.rows === 0) return;
-    const { kvHeads, heads, headDim } = this.#selection.options;
+    const { headDim, parts = 1, ...all } = this.#selection.options;
+    const [heads, kvHeads] = [all.heads / parts, all.kvHeads / parts];
     for (const { kind, score, choose } of this.#searches) {
       const work = sparse.searches[kind];
       const searches = work.countAt(this.#layer);

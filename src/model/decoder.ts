@@ -25,7 +25,7 @@ import type { SummaryKind } from '../kernels/summary.ts';
 import { planCache } from '../kv/index.ts';
 import type { Cost } from '../ledger/cost.ts';
 import { allocateFeedForward, createFeedForward, matmulsFor, type Op } from './feed-forward.ts';
-import { allocateKv, kvBytesPerToken, type LayerKv, summaryBytesPerPage } from './kv-cache.ts';
+import { allocateKv, type KvPart, kvBytesPerToken, summaryBytesPerPage } from './kv-cache.ts';
 import { rotationOf } from './rope-frequencies.ts';
 import { type StepSizes, stepLimits } from './step-limits.ts';
 import type { Weights } from './weights.ts';
@@ -55,8 +55,8 @@ export class Decoder {
   readonly step: StepBuffers;
   /** u32 [maxSamples] × (token, bits of the f32 log-probability). */
   readonly results: GPUBuffer;
-  /** The cache, layer by layer: for tests and benchmarks. */
-  readonly cache: readonly LayerKv[];
+  /** The cache, layer by layer and part by part: for tests and benchmarks. */
+  readonly cache: readonly (readonly KvPart[])[];
   /** f32 [maxLogitRows][vocabulary]: of the last step, for tests. */
   readonly logits: GPUBuffer;
   readonly totalPages: number;
@@ -79,7 +79,7 @@ export class Decoder {
     step: StepBuffers;
     results: GPUBuffer;
     logits: GPUBuffer;
-    kv: readonly LayerKv[];
+    kv: readonly (readonly KvPart[])[];
     cache: { totalPages: number; bytesPerToken: number; maxContext: number; summary: SummaryKind | null };
     ops: readonly Op[];
     copies: readonly BoundKvCopy[];
@@ -129,13 +129,15 @@ export class Decoder {
       layers,
       memoryBudgetBytes: sizes.kvBytes,
       maxBufferBytes: Math.min(maxBufferSize, maxStorageBufferBindingSize),
+      kvHeads,
       // Lanes wait, forked, for their turn: more of them may hold pages than run in one step.
       maxLanes: 2 * sizes.maxLanes,
     });
     const limits = stepLimits(gpu.profile, config, { ...sizes, maxContext: cache.maxContext });
     const queries = heads * headDim;
     const qkvWidth = queries + 2 * kvHeads * headDim;
-    const attention = { heads, kvHeads, headDim };
+    const { parts } = cache;
+    const attention = { heads, kvHeads, headDim, parts };
     const matmuls = matmulsFor(gpu, sizes.matmulTuning);
     const { embedding } = weights;
 
@@ -163,7 +165,12 @@ export class Decoder {
       matmuls.of(weights.head, 'store', { rows: 'logitRows' }),
       KvCopy.create(
         gpu,
-        { kvHeads, headDim, maxCopies: limits.maxRows, summaryBytes: summaryBytes / layers },
+        {
+          kvHeads: kvHeads / parts,
+          headDim,
+          maxCopies: limits.maxRows,
+          summaryBytes: summaryBytes / layers / parts,
+        },
         precisions,
       ),
       Selection.create(gpu, { ...attention, summary, maxScores: limits.maxScores }, precisions),
@@ -196,20 +203,30 @@ export class Decoder {
       const scratch = allocateFeedForward(gpu, config, limits, rows);
       const logits = floats('logits', limits.maxLogitRows * vocabSize);
       const results = floats('draws', limits.maxSamples * RESULT_WORDS);
-      const kv = allocateKv(gpu, config, precisions.kv, cache.totalPages, summary);
+      const kv = allocateKv(gpu, config, precisions.kv, cache, summary);
 
       const ops: Op[] = [embed.bind(gpu, { table: weights.embedding, out: x, step })];
       for (const [layer, w] of weights.layers.entries()) {
         const { qkv, output, feedForward } = compiled[layer]!;
-        const { keys, values, summaries } = kv[layer]!;
         const bias = w.qkvBias ? { bias: w.qkvBias } : {};
         const gains = w.qkNorm ? { gains: w.qkNorm } : {};
         ops.push(
           norm.bind(gpu, { x, gain: w.inputNorm, out: h, step }),
           qkv.bind(gpu, { x: h, weights: w.qkv, out: qkvRows, ...bias, step }),
-          rope.bind(gpu, { qkv: qkvRows, ...gains, q, keys, values, ...(summaries ? { summaries } : {}), step }),
-          selection.bind(gpu, { q, keys, summaries, step, layer }),
-          attend.bind(gpu, { q, keys, values, att, step, layer }),
+          ...kv[layer]!.flatMap(({ keys, values, summaries }, part) => [
+            rope.bind(gpu, {
+              qkv: qkvRows,
+              ...gains,
+              q,
+              keys,
+              values,
+              ...(summaries ? { summaries } : {}),
+              step,
+              part,
+            }),
+            selection.bind(gpu, { q, keys, summaries, step, layer, part }),
+            attend.bind(gpu, { q, keys, values, att, step, layer, part }),
+          ]),
           output.bind(gpu, { x: att, weights: w.output, out: x, step }),
           norm.bind(gpu, { x, gain: w.postNorm, out: h, step }),
           ...feedForward.bind(gpu, { h, x, scratch, step }),
@@ -229,7 +246,7 @@ export class Decoder {
         kv,
         cache: { ...cache, bytesPerToken: bytesPerToken + summaryBytes / PAGE_SIZE, summary },
         ops,
-        copies: kv.map((layer) => copy.bind(gpu, layer)),
+        copies: kv.flat().map((part) => copy.bind(gpu, part)),
         copy,
         sampler,
         draw: sampler.bind(gpu, { logits, step, results }),

@@ -1,11 +1,12 @@
-/** The KV cache in GPU memory: one buffer of keys and one of values a layer, in pages. */
+/** The KV cache in GPU memory: a buffer of keys and one of values a layer, or several that divide the KV heads; in pages. */
 import type { ModelConfig } from '../checkpoint/config.ts';
 import type { Gpu } from '../gpu/index.ts';
 import { type KvPrecision, kvHeadBytes } from '../kernels/precision.ts';
 import { PAGE_SIZE } from '../kernels/step.ts';
 import { type SummaryKind, summaryPageBytes } from '../kernels/summary.ts';
 
-export interface LayerKv {
+/** What a layer keeps for some of its KV heads: all, where the cache has one part a layer. */
+export interface KvPart {
   readonly keys: GPUBuffer;
   readonly values: GPUBuffer;
   /** Page summaries, [page][kvHead][vectors][headDim]; null where there are none. */
@@ -27,20 +28,24 @@ export function kvBytesPerToken(config: ModelConfig, precision: KvPrecision): nu
   return 2 * config.layers * kvRowBytes(config, precision);
 }
 
-/** Allocates `totalPages` pages in every layer. */
+/** Allocates `totalPages` pages in every layer, `parts` times the buffers, each with as many KV heads. */
 export function allocateKv(
   gpu: Gpu,
   config: ModelConfig,
   precision: KvPrecision,
-  totalPages: number,
+  { totalPages, parts }: { totalPages: number; parts: number },
   summary: SummaryKind | null,
-): LayerKv[] {
-  const bytes = totalPages * PAGE_SIZE * kvRowBytes(config, precision);
-  return Array.from({ length: config.layers }, (_, layer) => ({
-    keys: gpu.buffer(`keys of layer ${layer}`, bytes),
-    values: gpu.buffer(`values of layer ${layer}`, bytes),
-    summaries: summary
-      ? gpu.buffer(`summaries of layer ${layer}`, totalPages * summaryPageBytes(config, summary, precision))
-      : null,
-  }));
+): KvPart[][] {
+  const bytes = (totalPages * PAGE_SIZE * kvRowBytes(config, precision)) / parts;
+  const summaryBytes = summary ? (totalPages * summaryPageBytes(config, summary, precision)) / parts : 0;
+  return Array.from({ length: config.layers }, (_, layer) =>
+    Array.from({ length: parts }, (_, part) => {
+      const of = parts === 1 ? `layer ${layer}` : `layer ${layer}, part ${part + 1}`;
+      return {
+        keys: gpu.buffer(`keys of ${of}`, bytes),
+        values: gpu.buffer(`values of ${of}`, bytes),
+        summaries: summary ? gpu.buffer(`summaries of ${of}`, summaryBytes) : null,
+      };
+    }),
+  );
 }

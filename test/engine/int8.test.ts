@@ -25,7 +25,8 @@ describe('KV in int8', () => {
     const open = (options: object) => openRig(config, { precisions: int8, ...options });
     // Twelve pages of 16 tokens: 24 codes and a scale for each of 2 heads, keys and values, 2 layers.
     small = await open({ kvBytes: 12 * (16 * (24 + 4) * 2 + 24 * 2) * 2 * 2, serialAttention: true });
-    ample = await open({ serialAttention: false });
+    // 512 pages take 448 KiB of keys in a layer: two buffers.
+    ample = await open({ serialAttention: false, bindingBytes: 2 ** 18 });
   });
   afterAll(() => {
     for (const rig of [small, ample]) rig?.dispose();
@@ -47,13 +48,18 @@ describe('KV in int8', () => {
     }
   });
 
-  it('draws the same by either attention, alone and preempted, and takes the bytes it says', async () => {
+  it('draws the same by either attention, alone and preempted, from one buffer or several, of the bytes it says', async () => {
     const run = (rig: Rig) =>
       Promise.all(
         Array.from({ length: 5 }, (_, i) =>
           runAlone(rig.engine, randomTokens(12 + 9 * i, i), { seed: i, maxTokens: 50 + i }),
         ),
       );
+    const buffersOf = ({ decoder }: Rig) => decoder.cache.map((layer) => layer.length);
+    expect([buffersOf(small), buffersOf(ample)]).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
     const expected = await run(ample);
     expect(small.engine.capacity).toMatchObject({
       totalPages: 12,

@@ -2,7 +2,7 @@
 import { type ModelConfig, streamTensors, syntheticSource } from '../../src/checkpoint/index.ts';
 import { GpuEngine, type TextCodec } from '../../src/engine/engine.ts';
 import type { FinishReason, GenerateOptions, Generation, Lane, TokenEvent } from '../../src/engine/types.ts';
-import { type Gpu, type OpenGpuOptions, openGpu } from '../../src/gpu/index.ts';
+import { Gpu, type OpenGpuOptions, openGpu } from '../../src/gpu/index.ts';
 import type { Precisions } from '../../src/kernels/precision.ts';
 import { Decoder, type DecoderSizes } from '../../src/model/decoder.ts';
 import { uploadWeights } from '../../src/model/weights.ts';
@@ -25,6 +25,8 @@ export interface RigOptions extends Partial<DecoderSizes> {
   precisions?: Precisions;
   stopTokens?: readonly number[];
   open?: OpenGpuOptions;
+  /** Most bytes in a binding, once weights are there: less than any real device has. Larger buffers are refused as it would. */
+  bindingBytes?: number;
 }
 
 /** Small enough that a step takes milliseconds on a software driver, with everything a decoder has. */
@@ -72,11 +74,17 @@ export const codec: TextCodec = {
 
 /** Random weights of `config`. Stop tokens: none unless given. */
 export async function openRig(config: ModelConfig = TINY, options: RigOptions = {}): Promise<Rig> {
-  const { seed = 1, precisions = F32, stopTokens = [], open = {}, ...sizes } = options;
+  const { seed = 1, precisions = F32, stopTokens = [], open = {}, bindingBytes, ...sizes } = options;
   const source = syntheticSource(config, { seed, dtype: 'F32' });
-  const gpu = await openGpu({ gpu: await testGpu(), ...open });
+  const opened = await openGpu({ gpu: await testGpu(), ...open });
+  const gpu = bindingBytes === undefined ? opened : withBinding(opened, bindingBytes);
   try {
-    const weights = await uploadWeights(gpu, config, { precision: precisions.weights }, streamTensors(source, config));
+    const weights = await uploadWeights(
+      opened,
+      config,
+      { precision: precisions.weights },
+      streamTensors(source, config),
+    );
     const decoder = await Decoder.create(gpu, config, weights, precisions, {
       maxLanes: 8,
       maxContext: config.maxContext,
@@ -96,6 +104,11 @@ export async function openRig(config: ModelConfig = TINY, options: RigOptions = 
     gpu.close();
     throw error;
   }
+}
+
+/** The same device with a smaller limit. */
+function withBinding({ device, profile }: Gpu, maxStorageBufferBindingSize: number): Gpu {
+  return new Gpu(device, { ...profile, limits: { ...profile.limits, maxStorageBufferBindingSize } });
 }
 
 /** `count` tokens below `vocabulary` that look random; the same for the same seed. */

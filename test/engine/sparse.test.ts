@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../../src/checkpoint/index.ts';
 import type { AttentionPolicy, Lane } from '../../src/engine/types.ts';
 import type { ReferencePolicy } from '../reference/policies.ts';
-import { disposeAll, openRig, type Rig, type Run, randomTokens, readAll, TINY } from './rig.ts';
+import { disposeAll, openRig, type Rig, type RigOptions, type Run, randomTokens, readAll, TINY } from './rig.ts';
 
 const CONFIG: ModelConfig = { ...TINY, layers: 3, heads: 4, kvHeads: 2 };
 
@@ -50,16 +50,25 @@ async function referenceLogprobs(rig: Rig, policy: ReferencePolicy, run: Run): P
 /** What runs on them without page summaries is to be the same, in every bit. */
 const results: Record<string, Run[]> = {};
 
-describe.each<{ name: string; summary: 'mean' | 'minmax'; serialAttention: boolean }>([
-  { name: 'one thread a row', summary: 'mean', serialAttention: true },
-  { name: 'split decoding', summary: 'minmax', serialAttention: false },
-])('policies with $name and $summary', ({ name, summary, serialAttention }) => {
+/** Less than a layer's keys take: they lie in two buffers then, a KV head in each. */
+const BINDING = 2 ** 19;
+
+describe.each<{ name: string; summary: 'mean' | 'minmax'; options: RigOptions; buffers: number }>([
+  { name: 'one thread a row', summary: 'mean', options: { serialAttention: true }, buffers: 1 },
+  {
+    name: 'split decoding',
+    summary: 'minmax',
+    options: { serialAttention: false, bindingBytes: BINDING },
+    buffers: 2,
+  },
+])('policies with $name and $summary', ({ name, summary, options, buffers }) => {
   let rig: Rig;
   const runs: Run[] = [];
   const expected = (policy: ReferencePolicy, run: Run) =>
     referenceLogprobs(rig, policy.kind === 'blockTopK' ? { ...policy, summary } : policy, run);
   beforeAll(async () => {
-    rig = await openRig(CONFIG, { prefillRows: 24, summary, serialAttention });
+    rig = await openRig(CONFIG, { prefillRows: 24, summary, ...options });
+    expect(rig.decoder.cache.map((layer) => layer.length)).toEqual([buffers, buffers, buffers]);
     for (const policy of POLICIES) runs.push(await alone(rig, policy));
     results[name] = runs;
   });
@@ -109,7 +118,7 @@ describe('KV that comes and goes', () => {
   let ample: Rig;
   let scarce: Rig;
   beforeAll(async () => {
-    ample = await openRig(CONFIG, { prefillRows: 24 });
+    ample = await openRig(CONFIG, { prefillRows: 24, bindingBytes: BINDING });
     scarce = await openRig(CONFIG, { prefillRows: 24, kvBytes: 16 * PAGE_BYTES });
   });
   afterAll(() => {
@@ -136,6 +145,7 @@ describe('KV that comes and goes', () => {
       );
     const expectedRuns = await run(ample);
     expect(scarce.engine.capacity.totalPages).toBe(16);
+    expect([scarce, ample].map(({ decoder }) => decoder.cache[0]!.length)).toEqual([1, 2]);
     expect(await run(scarce)).toEqual(expectedRuns);
   });
 

@@ -121,12 +121,22 @@ describe('the plan of a cache', () => {
 
   it('fills the budget', () => {
     // A page takes 1.75 MiB: 585 of them lie in 1 GiB.
-    expect(planCache(NEEDS)).toEqual({ totalPages: 585, bytes: 585 * 1_835_008, maxContext: 9360 });
+    expect(planCache(NEEDS)).toEqual({ totalPages: 585, parts: 1, bytes: 585 * 1_835_008, maxContext: 9360 });
   });
 
   it('stays within a buffer of each layer', () => {
     // A page takes 32 KiB of each buffer.
-    expect(planCache({ ...NEEDS, maxBufferBytes: 2 ** 20 }).totalPages).toBe(32);
+    expect(planCache({ ...NEEDS, maxBufferBytes: 2 ** 20 })).toMatchObject({ totalPages: 32, parts: 1 });
+  });
+
+  it('takes several buffers a layer where one cannot hold what the budget does, down to one a KV head', () => {
+    const inBuffers = (maxBufferBytes: number, kvHeads = 8) => planCache({ ...NEEDS, maxBufferBytes, kvHeads });
+    // 585 pages of 32 KiB take 18.3 MiB of each layer's keys.
+    expect(inBuffers(2 ** 25)).toMatchObject({ totalPages: 585, parts: 1 });
+    expect(inBuffers(2 ** 24)).toMatchObject({ totalPages: 585, parts: 2 });
+    expect(inBuffers(8 * 2 ** 20)).toMatchObject({ totalPages: 585, parts: 4 });
+    expect(inBuffers(8 * 2 ** 20, 6)).toMatchObject({ totalPages: 585, parts: 3 });
+    expect(inBuffers(2 ** 20)).toMatchObject({ totalPages: 256, parts: 8 });
   });
 
   it('makes no more than the lanes can use', () => {
@@ -139,24 +149,33 @@ describe('the plan of a cache', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 64 }),
-        fc.integer({ min: 1, max: 4096 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 512 }),
         bytes,
         bytes,
-        (layers, row, budget, buffer) => {
+        (layers, kvHeads, head, budget, buffer) => {
+          const row = kvHeads * head;
           const needs = {
             ...NEEDS,
             layers,
+            kvHeads,
             kvBytesPerToken: 2 * layers * row,
             memoryBudgetBytes: budget,
             maxBufferBytes: buffer,
           };
-          const within = (pages: number) => pages * 16 * 2 * layers * row <= budget && pages * 16 * row <= buffer;
+          const within = (pages: number, parts = kvHeads) =>
+            pages * 16 * 2 * layers * row <= budget && (pages * 16 * row) / parts <= buffer;
           if (!within(1)) {
             expect(['over-capacity', 'limit-exceeded']).toContain(refusal(() => planCache(needs)).code);
             return;
           }
-          const { totalPages, bytes: taken } = planCache(needs);
-          expect(within(totalPages)).toBe(true);
+          const { totalPages, parts, bytes: taken } = planCache(needs);
+          expect(kvHeads % parts).toBe(0);
+          expect(within(totalPages, parts)).toBe(true);
+          // Nor do fewer buffers hold them.
+          for (let fewer = 1; fewer < parts; fewer++) {
+            if (kvHeads % fewer === 0) expect(within(totalPages, fewer)).toBe(false);
+          }
           expect(within(totalPages + 1)).toBe(false);
           expect(taken).toBe(totalPages * 16 * 2 * layers * row);
         },

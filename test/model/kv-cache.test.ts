@@ -16,11 +16,12 @@ afterAll(() => gpu.close());
 
 describe('the memory of a KV cache', () => {
   it.each([
-    ['f32', null],
-    ['f32', 'mean'],
-    ['f16', 'minmax'],
-    ['int8', 'mean'],
-  ] as const)('in %s with summaries %s is what was planned, to the byte', (precision, summary) => {
+    ['f32', null, 200_000, 1],
+    ['f32', 'mean', 100_000, 2],
+    ['f16', 'minmax', 200_000, 1],
+    ['int8', 'mean', 100_000, 2],
+  ] as const)('in %s with summaries %s is what was planned, to the byte, in buffers of %i bytes', (...given) => {
+    const [precision, summary, maxBufferBytes, parts] = given;
     const config = { ...TINY, layers: 3, kvHeads: 2, headDim: 24 };
     const bytesPerToken = kvBytesPerToken(config, precision);
     const summaryBytes = summaryBytesPerPage(config, precision, summary);
@@ -31,11 +32,16 @@ describe('the memory of a KV cache', () => {
       maxContext: 4096,
       layers: config.layers,
       memoryBudgetBytes: 1_000_000,
-      maxBufferBytes: gpu.profile.limits.maxStorageBufferBindingSize,
+      maxBufferBytes,
+      kvHeads: config.kvHeads,
     });
-    const layers = allocateKv(gpu, config, precision, plan.totalPages, summary);
-    const buffers = layers.flatMap(({ keys, values, summaries }) => [keys, values, ...(summaries ? [summaries] : [])]);
+    const layers = allocateKv(gpu, config, precision, plan, summary);
+    expect(layers.map((layer) => layer.length)).toEqual([parts, parts, parts]);
+    const buffers = layers
+      .flat()
+      .flatMap(({ keys, values, summaries }) => [keys, values, ...(summaries ? [summaries] : [])]);
     const taken = buffers.reduce((sum, { size }) => sum + size, 0);
+    for (const { size } of buffers) expect(size).toBeLessThanOrEqual(maxBufferBytes);
     expect(taken).toBe(plan.bytes);
     expect(taken).toBeLessThanOrEqual(1_000_000);
     expect(taken).toBeGreaterThan(1_000_000 - bytesPerToken * PAGE_SIZE - summaryBytes);
