@@ -10,7 +10,15 @@ import type { PageCopy } from '../kv/index.ts';
 import { type Sparsity, spanOf } from './attention.ts';
 import { type PlannedModel, Selections } from './selections.ts';
 import type { Sequence } from './sequence.ts';
-import { commonSplits, type DecodingRow, SPLIT_TOKENS, sharedTiles } from './shared-splits.ts';
+import {
+  addItems,
+  alone,
+  commonSplits,
+  type DecodingRow,
+  listTiles,
+  type Sharing,
+  SPLIT_TOKENS,
+} from './shared-splits.ts';
 import type { Task } from './task.ts';
 
 /** A draw of this step and whose it is. */
@@ -42,7 +50,9 @@ export class StepPlan {
   readonly firstItems: Uint32Array<ArrayBuffer>;
   readonly sparseItems: Uint32Array<ArrayBuffer>;
   readonly sparseFirstItems: Uint32Array<ArrayBuffer>;
+  readonly mixedItems: Uint32Array<ArrayBuffer>;
   readonly sharedTiles: Uint32Array<ArrayBuffer>;
+  readonly sparseSharedTiles: Uint32Array<ArrayBuffer>;
   readonly selections: Selections;
   readonly tiles: Uint32Array<ArrayBuffer>;
   readonly logitRows: Uint32Array<ArrayBuffer>;
@@ -83,7 +93,9 @@ export class StepPlan {
     this.firstItems = new Uint32Array(limits.maxRows);
     this.sparseItems = new Uint32Array(limits.maxItems * 2);
     this.sparseFirstItems = new Uint32Array(limits.maxRows);
+    this.mixedItems = new Uint32Array(limits.maxItems * 2);
     this.sharedTiles = new Uint32Array(Math.ceil(limits.maxItems / 2) * 4);
+    this.sparseSharedTiles = new Uint32Array(Math.ceil(limits.maxItems / 2) * 4);
     this.selections = new Selections(limits, model);
     this.tiles = new Uint32Array(limits.maxRows * 4);
     this.logitRows = new Uint32Array(limits.maxLogitRows);
@@ -177,22 +189,25 @@ export class StepPlan {
   listDecode(): void {
     const { shape } = this;
     const rows = this.#decoding;
-    const common = this.share ? commonSplits(rows) : new Uint32Array(rows.length + 1);
-    for (const [row, { length, tokens }] of rows.entries()) {
-      // A split is shared with the row before or the one behind.
-      const alone = Math.max(common[row]!, common[row + 1]!);
-      if (alone > 0) shape.sharedRows++;
-      shape.soloItems = addItems(this.items, shape.soloItems, row, alone, itemsFor(length));
-      shape.sparse.soloItems = addItems(this.sparseItems, shape.sparse.soloItems, row, alone, itemsFor(tokens));
+    const all = this.#common('all');
+    listTiles(rows, all, this.sharedTiles, shape);
+    for (const [row, { length }] of rows.entries()) {
+      shape.soloItems = addItems(this.items, shape.soloItems, row, alone(all, row), itemsFor(length));
     }
-    sharedTiles(common, (first, count, split) => {
-      const at = shape.sharedTiles++ * 4;
-      this.sharedTiles[at] = first;
-      this.sharedTiles[at + 1] = count;
-      this.sharedTiles[at + 2] = rows[first]!.slot;
-      this.sharedTiles[at + 3] = split * SPLIT_TOKENS;
-      shape.sharedItems += count;
-    });
+    const { sparse } = shape;
+    if (sparse.rows === 0) return;
+    const dense = this.#common('dense');
+    listTiles(rows, dense, this.sparseSharedTiles, sparse);
+    for (const [row, { length, tokens }] of rows.entries()) {
+      const from = alone(dense, row);
+      sparse.soloItems = addItems(this.sparseItems, sparse.soloItems, row, from, itemsFor(tokens));
+      sparse.mixedItems = addItems(this.mixedItems, sparse.mixedItems, row, from, itemsFor(length));
+    }
+  }
+
+  #common(among: Sharing): Uint32Array {
+    const rows = this.#decoding;
+    return this.share ? commonSplits(rows, among) : new Uint32Array(rows.length + 1);
   }
 
   /**
@@ -268,15 +283,4 @@ export class StepPlan {
     }
     return part;
   }
-}
-
-/** Writes the splits [from, to) of a row behind `count` items; returns how many there are then. */
-function addItems(items: Uint32Array, count: number, row: number, from: number, to: number): number {
-  let next = count;
-  for (let split = from; split < to; split++) {
-    items[next * 2] = row;
-    items[next * 2 + 1] = split;
-    next++;
-  }
-  return next;
 }

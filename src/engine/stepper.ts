@@ -149,6 +149,8 @@ export class Stepper {
     if (shape.sparse.rows > 0) {
       write(step.sparseItems, plan.sparseItems, shape.sparse.soloItems * 2);
       write(step.sparseFirstItems, plan.sparseFirstItems, shape.decodeRows);
+      write(step.mixedItems, plan.mixedItems, shape.sparse.mixedItems * 2);
+      write(step.sparseSharedTiles, plan.sparseSharedTiles, shape.sparse.sharedTiles * 4);
       const { summaries, keys } = shape.sparse.searches;
       write(step.summarySearches, plan.selections.words.summaries, summaries.count * SEARCH_WORDS);
       write(step.keySearches, plan.selections.words.keys, keys.count * SEARCH_WORDS);

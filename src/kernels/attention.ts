@@ -6,6 +6,7 @@ import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { type AttentionShape, checkAttentionShape, layerBuffer, shapeConstants } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
+import type { LayerMode } from './row-lists.ts';
 import { PAGE_SIZE, PREFILL_TILE, SPLIT_PAGES, type StepBuffers, type StepRecorder, type StepShape } from './step.ts';
 
 export interface AttentionOptions extends AttentionShape {
@@ -143,14 +144,15 @@ export class Attention {
     const { decode, shared, combine, prefill } = this.kernels;
     const cache = [step.pageLists, q, keys, values];
     const index = layerBuffer(gpu, this.options, layer, part);
-    const over = (items: GPUBuffer, firstItems: GPUBuffer): DecodeBindings => ({
+    const over = (items: GPUBuffer, firstItems: GPUBuffer, tiles: GPUBuffer): DecodeBindings => ({
       decode: gpu.bind(decode, [...cache, step.lists, items, this.#partials, firstItems, index]),
-      shared: gpu.bind(shared, [...cache, step.sharedTiles, firstItems, this.#partials, index]),
+      shared: gpu.bind(shared, [...cache, tiles, firstItems, this.#partials, index]),
       combine: gpu.bind(combine, [step.header, index, step.lists, firstItems, this.#partials, att]),
     });
     return new BoundAttention(this, layer, {
-      dense: over(step.items, step.firstItems),
-      sparse: over(step.sparseItems, step.sparseFirstItems),
+      dense: over(step.items, step.firstItems, step.sharedTiles),
+      mixed: over(step.mixedItems, step.firstItems, step.sparseSharedTiles),
+      policies: over(step.sparseItems, step.sparseFirstItems, step.sparseSharedTiles),
       prefill: gpu.bind(prefill, [...cache, step.tiles, att, index]),
     });
   }
@@ -161,9 +163,7 @@ export class Attention {
   }
 }
 
-interface Bindings {
-  dense: DecodeBindings;
-  sparse: DecodeBindings;
+interface Bindings extends Record<LayerMode, DecodeBindings> {
   prefill: GPUBindGroup;
 }
 
@@ -181,54 +181,61 @@ export class BoundAttention {
 
   /** Two dispatches where the step has decode rows, one more where some share pages; one where it has prefill tiles. */
   record(step: StepRecorder, shape: StepShape): void {
-    const { kernels, groups, tokenBytes: kvToken, options, served } = this.#attention;
-    const { headDim } = options;
-    const row = served * headDim;
-    if (shape.decodeItems > 0) {
-      const { sparse } = shape;
-      const layer = this.#layer;
-      // Where some rows of a sparse step are dense, all have the items of a dense one; those too many end at once.
-      const pure = sparse.rows > 0 && sparse.pure(layer);
-      const listed = pure ? sparse.soloItems : shape.soloItems;
-      const bindings = pure ? this.#bindings.sparse : this.#bindings.dense;
-      const items = sparse.rows > 0 ? sparse.itemsAt(layer) : shape.decodeItems;
-      const tokens = sparse.rows > 0 ? sparse.tokensAt(layer) : shape.decodeTokens;
-      const partial = served * (headDim + 4) * 4;
-      const shared = shape.sharedItems;
-      const rows = shape.decodeRows * row * 4;
-      if (shared > 0) {
-        const flops = 4 * row * shared * SPLIT;
-        // Each split once for all rows of its tile.
-        const bytes = kvToken * shape.sharedTiles * SPLIT + shape.sharedRows * row * 4 + shared * partial;
-        step.attend(kernels.shared, bindings.shared, [shape.sharedTiles, groups.prefill], flops, bytes, flops, bytes);
-      }
-      const alone = tokens - shared * SPLIT;
-      const denseAlone = shape.decodeTokens - shared * SPLIT;
-      step.attend(
-        kernels.decode,
-        bindings.decode,
-        [listed, groups.decode],
-        4 * row * alone,
-        kvToken * alone + rows + (items - shared) * partial,
-        4 * row * denseAlone,
-        kvToken * denseAlone + rows + (shape.decodeItems - shared) * partial,
-      );
-      step.attend(
-        kernels.combine,
-        bindings.combine,
-        [Math.ceil((shape.decodeRows * row) / 4 / COMBINE_THREADS)],
-        3 * row * items,
-        items * partial + rows,
-        3 * row * shape.decodeItems,
-        shape.decodeItems * partial + rows,
-      );
-    }
+    if (shape.decodeItems > 0) this.#decode(step, shape);
     if (shape.prefillTiles > 0) {
+      const { kernels, groups, tokenBytes: kvToken, options, served } = this.#attention;
+      const row = served * options.headDim;
       const flops = 4 * row * shape.prefillPairs;
       const bytes = kvToken * shape.prefillTokens + 2 * (shape.rows - shape.decodeRows) * row * 4;
       const grid = [shape.prefillTiles, groups.prefill] as const;
       step.attend(kernels.prefill, this.#bindings.prefill, grid, flops, bytes, flops, bytes);
     }
+  }
+
+  #decode(step: StepRecorder, shape: StepShape): void {
+    const { kernels, groups, tokenBytes: kvToken, options, served } = this.#attention;
+    const layer = this.#layer;
+    const { sparse } = shape;
+    const mode = sparse.modeOf(layer);
+    const bindings = this.#bindings[mode];
+    const shared = mode === 'dense' ? shape : sparse;
+    // Mixed layers have the items of dense ones; those too many end at once.
+    const listed = mode === 'mixed' ? sparse.mixedItems : shared.soloItems;
+    const items = sparse.rows > 0 ? sparse.itemsAt(layer) : shape.decodeItems;
+    const tokens = sparse.rows > 0 ? sparse.tokensAt(layer) : shape.decodeTokens;
+    const row = served * options.headDim;
+    const partial = served * (options.headDim + 4) * 4;
+    const rows = shape.decodeRows * row * 4;
+    /** Splits that are read for several rows: each once for all rows of its tile. */
+    const together = ({ sharedTiles, sharedItems, sharedRows }: typeof shared) =>
+      kvToken * sharedTiles * SPLIT + sharedRows * row * 4 + sharedItems * partial;
+    /** Those read for one row alone. */
+    const alone = (allTokens: number, allItems: number, { sharedItems }: typeof shared) =>
+      kvToken * (allTokens - sharedItems * SPLIT) + rows + (allItems - sharedItems) * partial;
+    if (shared.sharedTiles > 0) {
+      const flops = 4 * row * shared.sharedItems * SPLIT;
+      const grid = [shared.sharedTiles, groups.prefill] as const;
+      // What the rows would cost dense is all with the next.
+      step.attend(kernels.shared, bindings.shared, grid, flops, together(shared), 0, 0);
+    }
+    step.attend(
+      kernels.decode,
+      bindings.decode,
+      [listed, groups.decode],
+      4 * row * (tokens - shared.sharedItems * SPLIT),
+      alone(tokens, items, shared),
+      4 * row * shape.decodeTokens,
+      alone(shape.decodeTokens, shape.decodeItems, shape) + (shape.sharedTiles > 0 ? together(shape) : 0),
+    );
+    step.attend(
+      kernels.combine,
+      bindings.combine,
+      [Math.ceil((shape.decodeRows * row) / 4 / COMBINE_THREADS)],
+      3 * row * items,
+      items * partial + rows,
+      3 * row * shape.decodeItems,
+      shape.decodeItems * partial + rows,
+    );
   }
 }
 

@@ -155,6 +155,9 @@ export class SearchWork {
   }
 }
 
+/** Every row attends to everything; every policy holds; or some policies hold, and some stand back. */
+export type LayerMode = 'dense' | 'policies' | 'mixed';
+
 /** Work of the decode attention where rows attend to less than everything. All zero in a step without such rows. */
 export class SparseWork {
   /** Decode rows whose policy leaves tokens out. */
@@ -162,8 +165,13 @@ export class SparseWork {
   /** Items and tokens attended of all decode rows, in layers where every policy holds. */
   items = 0;
   tokens = 0;
-  /** Of the items, those read for one row alone. */
+  /** Of the items, those read for one row alone; and of those of layers where some rows are dense that elsewhere are not. */
   soloItems = 0;
+  mixedItems = 0;
+  /** Reading together, in all layers but those where every row is dense: as in StepShape. */
+  sharedTiles = 0;
+  sharedItems = 0;
+  sharedRows = 0;
   readonly searches: Record<SearchKind, SearchWork> = { summaries: new SearchWork(), keys: new SearchWork() };
   /** Per layer: rows that are dense there in spite of their policy, and what that adds to items and tokens. */
   readonly #dense = new Float64Array(3 * MAX_LAYERS);
@@ -174,6 +182,10 @@ export class SparseWork {
     this.items = 0;
     this.tokens = 0;
     this.soloItems = 0;
+    this.mixedItems = 0;
+    this.sharedTiles = 0;
+    this.sharedItems = 0;
+    this.sharedRows = 0;
     for (const kind of SEARCH_KINDS) this.searches[kind].reset();
   }
 
@@ -184,9 +196,11 @@ export class SparseWork {
     this.#dense[layer * 3 + 2]! += tokens;
   }
 
-  /** Whether no row is dense for the layer's sake: its items are those of the policies. */
-  pure(layer: number): boolean {
-    return this.#dense[layer * 3] === 0;
+  /** How the decode rows attend in a layer. */
+  modeOf(layer: number): LayerMode {
+    if (this.rows === 0) return 'dense';
+    const dense = this.#dense[layer * 3]!;
+    return dense === 0 ? 'policies' : dense === this.rows ? 'dense' : 'mixed';
   }
 
   itemsAt(layer: number): number {

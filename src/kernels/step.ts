@@ -27,7 +27,7 @@ export interface StepShape {
   /** All rows. Rows 0 … decodeRows−1 go to the decode attention, the rest, grouped by lane, to the prefill attention. */
   rows: number;
   decodeRows: number;
-  /** Splits of all decode rows in layers where they are dense: partial results that are combined. */
+  /** Splits of all decode rows in layers where all are dense: partial results that are combined. */
   decodeItems: number;
   /** Of those, the ones read for one row alone: work items of the decode attention. */
   soloItems: number;
@@ -78,8 +78,9 @@ export interface StepLimits {
  * - `lists` [maxRows] × `RowList`: what each row attends to
  * - `items` [maxItems] × (row, split): decode attention work where every row is dense
  * - `firstItems` [maxRows]: place of each decode row's partial results, one a split
- * - `sparseItems`, `sparseFirstItems`: the same where policies hold
  * - `sharedTiles` [maxItems / 2] × (first row, row count, slot, position of the split): splits read for several decode rows
+ * - `sparseItems`, `sparseFirstItems`, `sparseSharedTiles`: the same where policies hold
+ * - `mixedItems`: items where only some do, with `firstItems` and `sparseSharedTiles`
  * - `summarySearches`, `keySearches` [maxRows] × `Search`: choices of blocks, by where their scores come from
  * - `tiles` [maxRows] × (first row, row count, slot, position of the first row): prefill attention work
  * - `logitRows` [maxLogitRows]: row index of each logits row
@@ -96,7 +97,9 @@ export interface StepBuffers {
   firstItems: GPUBuffer;
   sparseItems: GPUBuffer;
   sparseFirstItems: GPUBuffer;
+  mixedItems: GPUBuffer;
   sharedTiles: GPUBuffer;
+  sparseSharedTiles: GPUBuffer;
   summarySearches: GPUBuffer;
   keySearches: GPUBuffer;
   tiles: GPUBuffer;
@@ -118,7 +121,9 @@ export function createStepBuffers(gpu: Gpu, limits: StepLimits): StepBuffers {
     firstItems: words('step first items', limits.maxRows),
     sparseItems: words('step sparse items', limits.maxItems * 2),
     sparseFirstItems: words('step sparse first items', limits.maxRows),
+    mixedItems: words('step mixed items', limits.maxItems * 2),
     sharedTiles: words('step shared tiles', Math.ceil(limits.maxItems / 2) * 4),
+    sparseSharedTiles: words('step sparse shared tiles', Math.ceil(limits.maxItems / 2) * 4),
     summarySearches: words('step searches by summaries', limits.maxRows * SEARCH_WORDS),
     keySearches: words('step searches by keys', limits.maxRows * SEARCH_WORDS),
     tiles: words('step tiles', limits.maxRows * 4),

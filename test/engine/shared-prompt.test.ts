@@ -56,6 +56,32 @@ describe('a prompt that lanes share', () => {
     expect(together).toBeLessThan(alone / 2);
   });
 
+  it.each<{ name: string; dense: readonly (readonly number[])[]; layers: number }>([
+    { name: 'in the layers where all lanes are dense', dense: [[0]], layers: 1 },
+    { name: 'by lanes that are dense throughout, where others are in some layers', dense: [[0], [1], []], layers: 0 },
+  ])('is read once under sparse policies $name', async ({ dense, layers: shared }) => {
+    const { together, alone, results } = await both(async () => {
+      const root = rig.engine.open();
+      await root.append(randomTokens(256 + 5, 4));
+      const forks = root.fork(4);
+      const strangers = shared === 0 ? root.fork(2) : [];
+      root.dispose();
+      for (const [i, fork] of forks.entries()) {
+        fork.attention = { kind: 'blockTopK', budget: 32, denseLayers: dense[i % dense.length]! };
+      }
+      const lanes = [...forks, ...strangers];
+      const runs = await Promise.all(lanes.map((lane, i) => readAll(lane.generate({ seed: i, maxTokens: 6 }))));
+      disposeAll(lanes);
+      return runs;
+    });
+    expect(results[1]).toEqual(results[0]);
+    const kvToken = 2 * kvHeads * headDim * 4;
+    const [rows, within] = shared > 0 ? [4, shared] : [2, layers];
+    const shares = steps.filter(({ decodeRows }) => decodeRows > 1);
+    expect(shares.length).toBeGreaterThan(3);
+    expect(alone - together).toBe(shares.length * within * ((rows - 1) * 256 * kvToken - rows * heads * headDim * 4));
+  });
+
   it('may be shared by some, and more by some of these', async () => {
     const { together, alone, results } = await both(async () => {
       const root = rig.engine.open();

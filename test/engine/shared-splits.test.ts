@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { commonSplits, type DecodingRow, SPLIT_TOKENS, sharedTiles } from '../../src/engine/shared-splits.ts';
+import {
+  commonSplits,
+  type DecodingRow,
+  type Sharing,
+  SPLIT_TOKENS,
+  sharedTiles,
+} from '../../src/engine/shared-splits.ts';
 import { PAGE_SIZE, SHARED_ROWS, SPLIT_PAGES } from '../../src/kernels/step.ts';
 
 /** Rows of lanes that begin alike: each takes its pages from one of a few stems, up to some length, then its own. */
@@ -29,14 +35,15 @@ describe('splits that rows have in common', () => {
   it('are those whose pages are the same, each listed once for each row, with all neighbours that share it', () => {
     let seen = 0;
     fc.assert(
-      fc.property(rows, (all) => {
-        const common = commonSplits(all);
+      fc.property(rows, fc.constantFrom<Sharing>('all', 'dense'), (all, among) => {
+        const common = commonSplits(all, among);
+        const shares = (row: number) => among === 'all' || all[row]!.dense;
         const covered = new Map<string, number>();
         sharedTiles(common, (first, count, split) => {
           expect(count).toBeLessThanOrEqual(SHARED_ROWS);
           const pages = (row: number) => all[row]!.pages.slice(split * SPLIT_PAGES, (split + 1) * SPLIT_PAGES).join();
           for (let row = first; row < first + count; row++) {
-            if (pages(row) !== pages(first) || all[row]!.length < (split + 1) * SPLIT_TOKENS || !all[row]!.dense) {
+            if (pages(row) !== pages(first) || all[row]!.length < (split + 1) * SPLIT_TOKENS || !shares(row)) {
               throw new Error(`row ${row} does not have split ${split} in common with row ${first}`);
             }
             covered.set(`${row}:${split}`, (covered.get(`${row}:${split}`) ?? 0) + 1);
@@ -59,13 +66,13 @@ describe('splits that rows have in common', () => {
     const pages = Array.from({ length: 16 }, (_, i) => i);
     const lanes = Array.from({ length: 33 }, (_, slot) => ({ slot, pages, length: 256, tokens: 256, dense: true }));
     const tiles: number[][] = [];
-    sharedTiles(commonSplits(lanes), (...tile) => tiles.push(tile));
+    sharedTiles(commonSplits(lanes, 'all'), (...tile) => tiles.push(tile));
     expect(tiles).toEqual([
       [0, 32, 0],
       [32, 1, 0],
       [0, 32, 1],
       [32, 1, 1],
     ]);
-    expect(commonSplits([])).toEqual(new Uint32Array(1));
+    expect(commonSplits([], 'dense')).toEqual(new Uint32Array(1));
   });
 });
