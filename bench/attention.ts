@@ -145,6 +145,7 @@ function describe(
           String(row.context),
           row.msPerStep.toFixed(2),
           (row.bytesPerStep / 1e6).toFixed(1),
+          row.searchBytesPerStep > 0 ? `${((100 * row.searchBytesPerStep) / row.bytesPerStep).toFixed(1)} %` : '—',
           ratio(base?.msPerStep, row.msPerStep),
           ratio(base?.bytesPerStep, row.bytesPerStep),
           i > 0 || line === null ? '' : line.toFixed(3),
@@ -152,12 +153,12 @@ function describe(
         ];
       });
     });
-    const head = ['policy', 'context', 'ms/step', 'MB/step', 'speed-up', 'by bytes', 'ms per 1k', 'of dense'];
+    const head = ['policy', 'context', 'ms/step', 'MB/step', 'search', 'speed-up', 'by bytes', 'ms per 1k', 'of dense'];
     lines.push('', `${name}:`, table(head, body));
   }
   lines.push(
     '',
-    `Speed-up: against dense at the same context. ms per 1k: the line fitted through a policy's times against context, and what part`,
+    `Search: what of the bytes goes into choosing blocks. Speed-up: against dense at the same context. ms per 1k: the line fitted through a policy's times against context, and what part`,
     `of the dense line's that is. Every layer follows the policy; a dense first layer of ${layers} adds ${(1 / layers).toFixed(3)} to that part.`,
   );
   for (const row of rows) {

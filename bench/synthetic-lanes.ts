@@ -21,6 +21,8 @@ export interface Measured {
   msPerStep: number;
   /** What the ledger says a step moves, weights included. */
   bytesPerStep: number;
+  /** Of it, what choices of blocks move: the scan of summaries or keys, scores, and lists. */
+  searchBytesPerStep: number;
 }
 
 export class SyntheticLanes {
@@ -90,6 +92,7 @@ export class SyntheticLanes {
     engine.sharePrompt = prompt !== 'apart';
     const opened = Array.from({ length: prompt === 'own' ? lanes : 1 }, () => engine.open());
     const records: StepRecord[] = [];
+    const before = engine.ledger.snapshot().classes.search.bytes;
     const stop = engine.onStep((record) => records.push(record));
     try {
       for (const lane of opened) engine.pretend(lane, tokens);
@@ -101,7 +104,12 @@ export class SyntheticLanes {
       for (const lane of opened) lane.dispose();
     }
     const rounds = roundsOf(records, lanes);
-    return { msPerStep: median(rounds.map(({ ms }) => ms)), bytesPerStep: median(rounds.map(({ bytes }) => bytes)) };
+    const searched = engine.ledger.snapshot().classes.search.bytes - before;
+    return {
+      msPerStep: median(rounds.map(({ ms }) => ms)),
+      bytesPerStep: median(rounds.map(({ bytes }) => bytes)),
+      searchBytesPerStep: searched / (steps + 1),
+    };
   }
 
   dispose(): void {

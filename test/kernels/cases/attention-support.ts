@@ -10,7 +10,7 @@ import {
   StepRecorder,
   type StepShape,
 } from '../../../src/kernels/step.ts';
-import { CacheMemory, type CacheShape, rounded } from './cache-memory.ts';
+import { CacheMemory, type CacheShape, divideHeads, rounded } from './cache-memory.ts';
 import { randoms, seeded, stepShape, upload } from './linear-support.ts';
 
 /** A lane's keys and values as the cache rounds them: one [kvHeads · headDim] per position. */
@@ -64,12 +64,18 @@ export interface SharedTile {
 /** A step's buffers and a cache that holds the lanes, and NaN wherever no lane has a token. */
 export class TestCache {
   readonly step: StepBuffers;
-  readonly keys: GPUBuffer;
-  readonly values: GPUBuffer;
+  /** By part of the KV heads: one, unless asked otherwise. */
+  readonly keys: GPUBuffer[];
+  readonly values: GPUBuffer[];
   readonly maxPagesPerLane: number;
   readonly #gpu: Gpu;
 
-  constructor(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], room: { rows: number; items: number }) {
+  constructor(
+    gpu: Gpu,
+    shape: CacheShape,
+    lanes: readonly TestLane[],
+    room: { rows: number; items: number; parts?: number },
+  ) {
     this.#gpu = gpu;
     const pages = 1 + Math.max(...lanes.flatMap((lane) => lane.pages));
     const keys = new CacheMemory('keys', shape, pages);
@@ -85,8 +91,9 @@ export class TestCache {
         }
       }
     }
-    this.keys = upload(gpu, 'keys', keys.bytes);
-    this.values = upload(gpu, 'values', values.bytes);
+    const { parts = 1 } = room;
+    this.keys = divideHeads(keys.bytes, pages, parts).map((bytes) => upload(gpu, 'keys', bytes));
+    this.values = divideHeads(values.bytes, pages, parts).map((bytes) => upload(gpu, 'values', bytes));
     // One number for all tests: it is a constant of the kernels, which are slow to compile on software drivers.
     this.maxPagesPerLane = 24;
     this.step = createStepBuffers(gpu, {
@@ -105,7 +112,7 @@ export class TestCache {
   }
 
   free(): void {
-    for (const buffer of [this.keys, this.values, ...Object.values(this.step)]) this.#gpu.free(buffer);
+    for (const buffer of [...this.keys, ...this.values, ...Object.values(this.step)]) this.#gpu.free(buffer);
   }
 
   /** Writes a step of rows that all decode; those of a tile read a split of their common pages together. */

@@ -62,7 +62,7 @@ export async function checkAttention(gpu: Gpu, test: AttentionCase): Promise<voi
 
   const run = await runner(gpu, test, lanes, rows.length);
   const runMoved = await runner(gpu, test, moved, rows.length);
-  const runSerial = await runner(gpu, test, lanes, rows.length, true);
+  const runSerial = await runner(gpu, test, lanes, rows.length, { serial: true });
   try {
     const decoded = await run.decode(last);
     const whole = await run.prefill(
@@ -123,8 +123,10 @@ export async function checkSharedPages(gpu: Gpu, shape: CacheShape, seed: number
   });
   const width = shape.heads * shape.headDim;
   const rows = lanes.map(({ keys }, lane) => ({ lane, position: keys.length - 1, q: randoms(random, width, 0.5) }));
-  const run = await runner(gpu, shape, lanes, rows.length);
-  const serial = await runner(gpu, shape, lanes, rows.length, true);
+  // Where the heads allow it, from buffers that divide them.
+  const parts = shape.kvHeads % 2 === 0 ? 2 : 1;
+  const run = await runner(gpu, shape, lanes, rows.length, { parts });
+  const serial = await runner(gpu, shape, lanes, rows.length, { serial: true });
   try {
     const alone = await run.decode(rows);
     assertSameBits(await serial.decode(rows), alone, 'lanes with common pages, serially');
@@ -147,20 +149,32 @@ export async function checkSharedPages(gpu: Gpu, shape: CacheShape, seed: number
   }
 }
 
-async function runner(gpu: Gpu, shape: CacheShape, lanes: readonly TestLane[], maxRows: number, serial = false) {
+/** @param parts buffers that keys, and values, lie in. */
+async function runner(
+  gpu: Gpu,
+  shape: CacheShape,
+  lanes: readonly TestLane[],
+  maxRows: number,
+  { serial = false, parts = 1 } = {},
+) {
   const width = shape.heads * shape.headDim;
   const items = lanes.reduce((sum, lane) => sum + Math.ceil(lane.pages.length / 8), 0);
-  const cache = new TestCache(gpu, shape, lanes, { rows: maxRows, items });
-  const options = { ...shape, maxPagesPerLane: cache.maxPagesPerLane, maxItems: items };
+  const cache = new TestCache(gpu, shape, lanes, { rows: maxRows, items, parts });
+  const options = { ...shape, parts, maxPagesPerLane: cache.maxPagesPerLane, maxItems: items };
   const attention = await createAttention(gpu, options, { weights: 'f32', kv: shape.precision }, serial);
   const q = upload(gpu, 'q', new Float32Array(maxRows * width));
   const att = upload(gpu, 'att', new Float32Array(maxRows * width));
-  const bound = attention.bind(gpu, { q, att, keys: cache.keys, values: cache.values, step: cache.step, layer: 0 });
+  const { step: cacheStep, values } = cache;
+  const bound = cache.keys.map((keys, part) =>
+    attention.bind(gpu, { q, att, keys, values: values[part]!, step: cacheStep, layer: 0, part }),
+  );
   const run = async (rows: readonly TestRow[], step: StepShape) => {
     const all = new Float32Array(rows.length * width);
     for (const [i, row] of rows.entries()) all.set(row.q, i * width);
     gpu.device.queue.writeBuffer(q, 0, all);
-    const costs = submit(gpu, (recorder) => bound.record(recorder, step)).total();
+    const costs = submit(gpu, (recorder) => {
+      for (const part of bound) part.record(recorder, step);
+    }).total();
     if (serial) checkSerialCosts(shape, step, costs.attention);
     else checkCosts(shape, step, costs.attention);
     assert(costs.other.flops + costs.linear.flops + costs.kvWrite.bytes === 0, 'attention costs nothing else');

@@ -56,6 +56,31 @@ export function halfNumber(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
 }
 
+/** Bytes of [page][head] as `parts` buffers hold them, each with as many heads. */
+export function divideHeads(bytes: Uint8Array, pages: number, parts: number): Uint8Array<ArrayBuffer>[] {
+  const run = bytes.length / (pages * parts);
+  return Array.from({ length: parts }, (_, part) => {
+    const own = new Uint8Array(bytes.length / parts);
+    for (let page = 0; page < pages; page++) {
+      const from = (page * parts + part) * run;
+      own.set(bytes.subarray(from, from + run), page * run);
+    }
+    return own;
+  });
+}
+
+/** What was divided, whole again. */
+export function joinHeads(parts: readonly Uint8Array[], pages: number): Uint8Array<ArrayBuffer> {
+  const run = parts[0]!.length / pages;
+  const whole = new Uint8Array(parts.length * pages * run);
+  for (const [part, bytes] of parts.entries()) {
+    for (let page = 0; page < pages; page++) {
+      whole.set(bytes.subarray(page * run, (page + 1) * run), (page * parts.length + part) * run);
+    }
+  }
+  return whole;
+}
+
 /** Keys or values of some pages; every byte not written is 0xff, which makes NaNs of f32, f16 and scales. */
 export class CacheMemory {
   readonly bytes: Uint8Array<ArrayBuffer>;

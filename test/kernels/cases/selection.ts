@@ -5,7 +5,7 @@ import { Selection } from '../../../src/kernels/selection.ts';
 import { createStepBuffers, PAGE_SIZE } from '../../../src/kernels/step.ts';
 import type { SummaryKind } from '../../../src/kernels/summary.ts';
 import { submit } from './attention-support.ts';
-import { halfBits } from './cache-memory.ts';
+import { divideHeads, halfBits } from './cache-memory.ts';
 import { assert, download, freeStep, seeded, stepShape, upload } from './linear-support.ts';
 
 export interface SelectionCase {
@@ -15,6 +15,8 @@ export interface SelectionCase {
   /** Precision of the summaries. */
   precision: 'f32' | 'f16';
   summary: SummaryKind;
+  /** Buffers that summaries lie in, each with as many heads. Default 1. */
+  parts?: number;
   searches: readonly {
     blockSize: 16 | 32 | 64;
     length: number;
@@ -43,7 +45,7 @@ const LAYER = 37;
  * and many are equal: the rule for ties decides.
  */
 export async function checkSelection(gpu: Gpu, test: SelectionCase): Promise<void> {
-  const { heads, kvHeads, headDim, precision, summary, searches } = test;
+  const { heads, kvHeads, headDim, precision, summary, searches, parts = 1 } = test;
   const random = seeded(test.seed);
   const whole = () => Math.floor(random() * 5) - 2;
   const group = heads / kvHeads;
@@ -65,7 +67,7 @@ export async function checkSelection(gpu: Gpu, test: SelectionCase): Promise<voi
     list += kvHeads * entries;
     scores += kvHeads * candidates;
   }
-  const options = { heads, kvHeads, headDim, summary, maxScores: scores };
+  const options = { heads, kvHeads, headDim, parts, summary, maxScores: scores };
   const selection = await Selection.create(gpu, options, { weights: 'f32', kv: precision });
   const step = createStepBuffers(gpu, {
     maxRows: searches.length,
@@ -93,15 +95,18 @@ export async function checkSelection(gpu: Gpu, test: SelectionCase): Promise<voi
   const buffers = {
     q: upload(gpu, 'q', q),
     keys: upload(gpu, 'keys', new Float32Array(4)),
-    summaries: upload(
-      gpu,
-      'summaries',
-      precision === 'f32' ? summaries : new Uint32Array(Uint16Array.from(summaries, halfBits).buffer),
-    ),
   };
-  const bound = selection.bind(gpu, { ...buffers, step, layer: LAYER });
+  const stored = precision === 'f32' ? summaries : Uint16Array.from(summaries, halfBits);
+  const divided = divideHeads(new Uint8Array(stored.buffer), total, parts).map((part) =>
+    upload(gpu, 'summaries', part),
+  );
+  const bound = divided.map((own, part) =>
+    selection.bind(gpu, { ...buffers, summaries: own, step, layer: LAYER, part }),
+  );
   try {
-    const costs = submit(gpu, (recorder) => bound.record(recorder, shape)).total();
+    const costs = submit(gpu, (recorder) => {
+      for (const part of bound) part.record(recorder, shape);
+    }).total();
     const out = new Uint32Array(await download(gpu, step.pageLists, list * 4));
     let read = 0;
     for (const [i, { blockSize, length, chosen, denseLayers }] of searches.entries()) {
@@ -153,6 +158,6 @@ export async function checkSelection(gpu: Gpu, test: SelectionCase): Promise<voi
   } finally {
     selection.dispose();
     freeStep(gpu, step);
-    for (const buffer of Object.values(buffers)) gpu.free(buffer);
+    for (const buffer of [...divided, ...Object.values(buffers)]) gpu.free(buffer);
   }
 }

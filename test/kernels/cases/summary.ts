@@ -4,7 +4,7 @@ import { plainRotation, RopeAppend } from '../../../src/kernels/rope.ts';
 import { createStepBuffers, PAGE_SIZE } from '../../../src/kernels/step.ts';
 import { type SummaryKind, summaryPageBytes, summaryPrecision } from '../../../src/kernels/summary.ts';
 import { submit } from './attention-support.ts';
-import { CacheMemory, type CacheShape, halfNumber } from './cache-memory.ts';
+import { CacheMemory, type CacheShape, divideHeads, halfNumber, joinHeads } from './cache-memory.ts';
 import {
   assert,
   assertClose,
@@ -21,6 +21,8 @@ import { permutation } from './selection.ts';
 export interface SummaryCase extends CacheShape {
   qkNorm: boolean;
   summary: SummaryKind;
+  /** Buffers that keys, values and summaries lie in, each with as many heads. Default 1. */
+  parts?: number;
   /** Tokens of a lane. */
   length: number;
   /** Ways to cut them into steps: sizes in turn, over and over. */
@@ -30,7 +32,7 @@ export interface SummaryCase extends CacheShape {
 
 /** Summaries of full pages against their definition over the keys as stored; the same bits however steps were cut. */
 export async function checkSummaries(gpu: Gpu, test: SummaryCase): Promise<void> {
-  const { heads, kvHeads, headDim, precision, qkNorm, summary, length, cuts } = test;
+  const { heads, kvHeads, headDim, precision, qkNorm, summary, length, cuts, parts = 1 } = test;
   const name = `${summary} of ${kvHeads} heads of ${headDim} in ${precision}`;
   const random = seeded(test.seed);
   const width = (heads + 2 * kvHeads) * headDim;
@@ -45,6 +47,7 @@ export async function checkSummaries(gpu: Gpu, test: SummaryCase): Promise<void>
     maxContext: length,
     qkNormEpsilon: qkNorm ? 1e-6 : null,
     summary,
+    parts,
   };
   const append = await RopeAppend.create(gpu, options, { weights: 'f32', kv: precision });
   const step = createStepBuffers(gpu, {
@@ -64,12 +67,14 @@ export async function checkSummaries(gpu: Gpu, test: SummaryCase): Promise<void>
     const buffers = {
       qkv: gpu.buffer('qkv', qkv.byteLength),
       q: gpu.buffer('q', length * heads * headDim * 4),
-      keys: upload(gpu, 'keys', memory.bytes),
-      values: upload(gpu, 'values', memory.bytes),
-      summaries: gpu.buffer('summaries', bytes),
       ...(qkNorm ? { gains: upload(gpu, 'gains', randoms(seeded(9), 2 * headDim, 1.5)) } : {}),
     };
-    const bound = append.bind(gpu, { ...buffers, step });
+    const cache = divideHeads(memory.bytes, pages.length, parts).map((part) => ({
+      keys: upload(gpu, 'keys', part),
+      values: upload(gpu, 'values', part),
+      summaries: gpu.buffer('summaries', bytes / parts),
+    }));
+    const bound = cache.map((own, part) => append.bind(gpu, { ...buffers, ...own, step, part }));
     const { queue } = gpu.device;
     for (let [first, turn] = [0, 0]; first < length; turn++) {
       const count = Math.min(sizes[turn % sizes.length]!, length - first);
@@ -82,12 +87,21 @@ export async function checkSummaries(gpu: Gpu, test: SummaryCase): Promise<void>
       queue.writeBuffer(step.rows, 0, new Uint32Array(words.flat()));
       queue.writeBuffer(step.header, 0, new Uint32Array([count, 0, 0, 0, 0, 0, 0, 0]));
       queue.writeBuffer(buffers.qkv, 0, qkv, first * width, count * width);
-      submit(gpu, (recorder) => bound.record(recorder, shape));
+      submit(gpu, (recorder) => {
+        for (const part of bound) part.record(recorder, shape);
+      });
       first += count;
     }
-    const keys = new Uint8Array(await download(gpu, buffers.keys, memory.bytes.length));
-    const raw = await download(gpu, buffers.summaries, bytes);
-    for (const buffer of Object.values(buffers)) gpu.free(buffer);
+    const whole = async (kind: 'keys' | 'summaries', length: number) => {
+      const own = await Promise.all(cache.map((part) => download(gpu, part[kind], length / parts)));
+      return joinHeads(
+        own.map((part) => new Uint8Array(part)),
+        pages.length,
+      );
+    };
+    const keys = await whole('keys', memory.bytes.length);
+    const raw = (await whole('summaries', bytes)).buffer;
+    for (const buffer of [buffers, ...cache].flatMap((group) => Object.values(group))) gpu.free(buffer);
     const half = summaryPrecision(precision) === 'f16';
     return { keys, summaries: half ? Float32Array.from(new Uint16Array(raw), halfNumber) : new Float32Array(raw) };
   };
