@@ -41,9 +41,11 @@ export class Gpu {
         ),
       );
     });
-    // An error outside any scope means some dispatch did not do its work; going on would produce gibberish.
-    device.addEventListener('uncapturederror', (event) => this.#fail(typedGpuError(event.error, 'a GPU command')));
+    device.addEventListener('uncapturederror', this.#onError);
   }
+
+  /** An error outside any scope means some dispatch did not do its work; going on would produce gibberish. */
+  readonly #onError = (event: GPUUncapturedErrorEvent) => this.#fail(typedGpuError(event.error, 'a GPU command'));
 
   /** Set once the device is lost or a command failed: from then on nothing more is computed here. */
   get failure(): ReckonError | null {
@@ -152,6 +154,8 @@ export class Gpu {
     for (const buffer of this.#buffers.keys()) buffer.destroy();
     this.#buffers.clear();
     this.allocatedBytes = 0;
+    this.#failureListeners.clear();
+    this.device.removeEventListener('uncapturederror', this.#onError);
     this.device.destroy();
   }
 

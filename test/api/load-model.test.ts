@@ -8,7 +8,7 @@ import { loadFrom, loadModel } from '../../src/api/load-model.ts';
 import type { LoadOptions, LoadProgress } from '../../src/api/types.ts';
 import { isReckonError, type ReckonErrorCode } from '../../src/errors.ts';
 import { errorOf, memorySource, safetensorsFile } from '../support/checkpoint.ts';
-import { testGpu } from '../support/gpu.ts';
+import { ownGpu, testGpu } from '../support/gpu.ts';
 import { PROTO } from '../support/model.ts';
 
 const NAMES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
@@ -42,7 +42,7 @@ function editHeader(files: Files, edit: (header: Record<string, { shape: number[
 
 /** A GPU that tells which devices it gave out; each is destroyed, or it is not. */
 async function watchedGpu(): Promise<{ gpu: GPU; devices: GPUDevice[]; open: () => Promise<number> }> {
-  const real = await testGpu();
+  const real = await ownGpu();
   const devices: GPUDevice[] = [];
   const gpu = {
     requestAdapter: async (options?: GPURequestAdapterOptions) => {

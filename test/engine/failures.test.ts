@@ -1,7 +1,8 @@
 /** A GPU that goes away or refuses a command: a typed error at once, for all lanes, and never a wrong token. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { isReckonError } from '../../src/errors.ts';
-import { errorCode, openRig, type Rig, randomTokens, runAlone } from './rig.ts';
+import { ownGpu } from '../support/gpu.ts';
+import { errorCode, openRig, type Rig, randomTokens, runAlone, TINY } from './rig.ts';
 
 interface Watched {
   tokens: number[];
@@ -71,7 +72,7 @@ describe.each([
   },
 ])('$name', ({ code, harm }) => {
   it('ends every lane with the typed error, its tokens kept, and every later call', async () => {
-    const rig = await openRig();
+    const rig = await openRig(TINY, { open: { gpu: await ownGpu() } });
     const idle = rig.engine.open();
     await idle.append([1, 2, 3]);
     const lanes = await start(rig, 4);

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { typedGpuError } from '../../src/gpu/gpu.ts';
 import { type Gpu, openGpu, ReadbackRing, Recorder } from '../../src/gpu/index.ts';
 import { errorCode } from '../engine/rig.ts';
-import { testGpu } from '../support/gpu.ts';
+import { ownGpu } from '../support/gpu.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await openGpu({ gpu: await testGpu() });
+  gpu = await openGpu({ gpu: await ownGpu() });
 });
 afterAll(() => gpu.close());
 
@@ -23,7 +23,7 @@ describe('opening', () => {
   });
 
   it('raises the limits to the adapter’s', async () => {
-    const adapter = await (await testGpu()).requestAdapter();
+    const adapter = await (await ownGpu()).requestAdapter();
     expect(gpu.profile.limits.maxStorageBufferBindingSize).toBe(adapter!.limits.maxStorageBufferBindingSize);
     expect(gpu.profile.limits.maxBufferSize).toBe(adapter!.limits.maxBufferSize);
   });
@@ -73,7 +73,7 @@ describe('guarded work', () => {
 
 describe('a closed or failed device', () => {
   it('refuses everything', async () => {
-    const own = await openGpu({ gpu: await testGpu() });
+    const own = await openGpu({ gpu: await ownGpu() });
     own.close();
     own.close();
     expect(await errorCode(() => own.buffer('x', 16))).toBe('device-lost');
@@ -83,7 +83,7 @@ describe('a closed or failed device', () => {
   });
 
   it('tells its listeners once, also those that come late', async () => {
-    const own = await openGpu({ gpu: await testGpu() });
+    const own = await openGpu({ gpu: await ownGpu() });
     const told: string[] = [];
     own.onFailure(({ code }) => told.push(`early ${code}`));
     const forget = own.onFailure(({ code }) => told.push(`never ${code}`));

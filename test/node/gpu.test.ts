@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isReckonError } from '../../src/errors.ts';
 import { openNodeGpu } from '../../src/node/gpu.ts';
-import { testGpu, testGpuName } from '../support/gpu.ts';
+import { ownGpu, testGpuName } from '../support/gpu.ts';
 
 const DOUBLE = `
 @group(0) @binding(0) var<storage, read_write> data: array<u32>;
@@ -11,7 +11,7 @@ const DOUBLE = `
 
 describe('openNodeGpu', () => {
   it('opens a driver that computes', async () => {
-    const adapter = await (await testGpu()).requestAdapter();
+    const adapter = await (await ownGpu()).requestAdapter();
     const device = (await adapter!.requestDevice())!;
     const input = Uint32Array.from({ length: 100 }, (_, i) => i * i);
     const data = device.createBuffer({
