@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isReckonError, ReckonError } from '../../src/errors.ts';
 import { detectDialect, loadChatTemplate, loadTokenizer, parseThinking, renderChat } from '../../src/text/index.ts';
+import { anyText } from '../support/any-text.ts';
 import { learnBpe, SAMPLE_TEXT } from '../support/bpe.ts';
 import { errorOf, memorySource, protoSource } from '../support/checkpoint.ts';
 
@@ -19,7 +20,7 @@ const golden = JSON.parse(readFileSync(new URL('../golden/proto.json', import.me
 const bpe = learnBpe();
 const bpeFiles = { 'tokenizer.json': bpe.tokenizerJson, 'tokenizer_config.json': bpe.configJson };
 const text = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  anyText(),
   fc.string({ unit: 'grapheme' }),
   fc.constantFrom(...SAMPLE_TEXT.split(' ')),
   fc.string(),
