@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { solve } from '../../src/cli/solve.ts';
 import { taskById } from '../../src/tasks/index.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -102,20 +103,24 @@ describe('reckon solve', () => {
     expect(finishes.some((finish) => finish !== 'abort')).toBe(true);
   });
 
-  const wrong: [string[], number, RegExp][] = [
+  it.each<[string[], RegExp]>([
+    [['--n', 'many'], /--n/],
+    [['--thinking', '-5'], /thinking/],
+    [['--task', 'chess'], /chess.*countdown, knights/s],
+    [['--problem', 'Use 3 to make'], /Use/],
+    [['--problem', 'Use 3 5 7 to make 22.', '--difficulty', '3'], /--difficulty/],
+    [['--driver', 'magic'], /auto, system, software/],
+    [['--precision', 'int1'], /f16, f32/],
+    [['--colour', 'red'], /--colour/],
+  ])('refuses %j before a GPU is opened', async (args, message) => {
+    await expect(solve(args)).rejects.toThrow(message);
+  });
+
+  it.each<[string[], number, RegExp]>([
     [['solve', '--n', '0'], 2, /--n is 0/],
-    [['solve', '--n', 'many'], 2, /--n/],
-    [['solve', '--thinking', '-5'], 2, /thinking/],
-    [['solve', '--task', 'chess'], 2, /chess.*countdown, knights/s],
-    [['solve', '--problem', 'Use 3 to make'], 2, /Use/],
-    [['solve', '--problem', 'Use 3 5 7 to make 22.', '--difficulty', '3'], 2, /--difficulty/],
-    [['solve', '--driver', 'magic'], 2, /auto, system, software/],
-    [['solve', '--precision', 'int1'], 2, /f16, f32/],
-    [['solve', '--colour', 'red'], 2, /--colour/],
     [['solve', '--model', '/no/such/model'], 1, /has no config\.json/],
     [['dance'], 2, /no command "dance"/],
-  ];
-  it.each(wrong)('%j says what is wrong and exits with %d', async (args, code, message) => {
+  ])('%j says what is wrong and exits with %d', async (args, code, message) => {
     const { status, stdout, stderr } = await reckon(args);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n\s+at /);

@@ -13,6 +13,7 @@ export function show(versions: readonly (readonly Segment[])[], revisions: reado
     const before = [...host.childNodes];
     stream.show(segments, revisions[i]);
     kept &&= before.every((node, i) => host.childNodes[i] === node);
+    // biome-ignore lint/performance/useDomNodeTextContent: what is seen counts, with the line that a block ends.
     return host.innerText;
   });
   const forced = [...host.querySelectorAll('.forced')].map((span) => span.textContent ?? '');
