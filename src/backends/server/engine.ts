@@ -4,8 +4,15 @@
  */
 import type { TextCodec } from '../../engine/engine.ts';
 import { type EngineIdentity, type LaneJournal, readJournal, writeJournal } from '../../engine/journal.ts';
-import type { DeviceProfile, Engine, EngineFeature, KvCapacity, TokenIds } from '../../engine/types.ts';
-import { ReckonError } from '../../errors.ts';
+import type {
+  AttentionPolicy,
+  DeviceProfile,
+  Engine,
+  EngineFeature,
+  KvCapacity,
+  TokenIds,
+} from '../../engine/types.ts';
+import { ReckonError, unsupportedError } from '../../errors.ts';
 import { PAGE_SIZE } from '../../kernels/step.ts';
 import { admit } from '../../kv/index.ts';
 import { CountLedger } from '../sequence/counts.ts';
@@ -103,6 +110,12 @@ export class ServerEngine implements Engine {
   }
 
   // What lanes need of the engine.
+
+  /** @throws ReckonError `unsupported` */
+  checkPolicy(policy: AttentionPolicy): void {
+    if (policy.kind === 'dense') return;
+    throw unsupportedError(this.device.name, 'policies', `choosing which keys a lane attends to (${policy.kind})`);
+  }
 
   close(lane: ServerLane): void {
     this.#lanes.delete(lane);
