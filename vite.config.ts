@@ -1,5 +1,5 @@
 /** The page: `demo/` with the models beside it, built into `.cache/page`. (The package: scripts/lib/compile.mjs.) */
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
 
@@ -25,12 +25,24 @@ function models(): Plugin {
   };
 }
 
+/** What all pages have at the top, the theme before the first paint above all, in the place of a comment. */
+function head(): Plugin {
+  const path = join(root, 'demo/head.html');
+  return {
+    name: 'reckon:head',
+    transformIndexHtml: {
+      order: 'pre',
+      handler: (html) => html.replace('<!-- head.html -->', () => readFileSync(path, 'utf8').trim()),
+    },
+  };
+}
+
 export default defineConfig({
   root: join(root, 'demo'),
   base: './',
   // A missing file is a 404, not the page: a model that is not there has to be told from one that is.
   appType: 'mpa',
-  plugins: [models()],
+  plugins: [head(), models()],
   worker: { format: 'es' },
   server: { fs: { allow: [root] } },
   build: {
