@@ -2,14 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type LoadedModel, loadModel } from '../../src/api/load-model.ts';
 import { askQuestions, rankedAbove } from '../../src/lab/questions.ts';
-import { openNodeGpu } from '../../src/node/gpu.ts';
 import { tracedTaskById } from '../../src/tasks/index.ts';
+import { testGpu } from '../support/gpu.ts';
 
 let model: LoadedModel;
 beforeAll(async () => {
-  const { gpu } = await openNodeGpu();
   const folder = fileURLToPath(new URL('../../models/proto', import.meta.url));
-  model = await loadModel(folder, { gpu, maxLanes: 4, backend: 'reckon' });
+  model = await loadModel(folder, { gpu: await testGpu(), maxLanes: 4, backend: 'reckon' });
 }, 120_000);
 afterAll(() => model?.dispose());
 
