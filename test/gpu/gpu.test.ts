@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { typedGpuError } from '../../src/gpu/gpu.ts';
 import { type Gpu, openGpu, ReadbackRing, Recorder } from '../../src/gpu/index.ts';
 import { errorCode } from '../engine/rig.ts';
-import { ownGpu } from '../support/gpu.ts';
+import { ownGpu, testGpu } from '../support/gpu.ts';
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -68,6 +68,57 @@ describe('guarded work', () => {
     );
     expect(error.code).toBe('gpu-out-of-memory');
     expect(error.message).toMatch(/out of memory during the allocation of the weights.*smaller model/);
+  });
+});
+
+describe('kernels', () => {
+  const spec = {
+    module: 'probe/compute',
+    bindings: ['write'],
+    conditions: { half: false },
+    constants: { ROUNDS: 1 },
+  } as const;
+
+  it('are compiled once, and share bind groups where their bindings are alike', async () => {
+    const [one, same, other] = await Promise.all([
+      gpu.kernel(spec),
+      gpu.kernel({ ...spec, conditions: { ...spec.conditions } }),
+      gpu.kernel({ ...spec, constants: { ROUNDS: 2 } }),
+    ]);
+    expect(same).toBe(one);
+    expect(other.pipeline).not.toBe(one.pipeline);
+    expect(other.layout).toBe(one.layout);
+  });
+
+  it('that cannot be made are a typed error each time, not a remembered one', async () => {
+    const wrong = { ...spec, module: 'probe/none' };
+    const [first, second] = [gpu.kernel(wrong), gpu.kernel(wrong).catch(() => null)];
+    expect(await errorCode(() => first)).toBe('internal');
+    await second;
+    expect(gpu.kernel(wrong)).not.toBe(first);
+    expect(await errorCode(() => gpu.kernel(wrong))).toBe('internal');
+  });
+});
+
+describe('two on one device', () => {
+  it('own their buffers, and one is closed without harm to the other', async () => {
+    const api = await testGpu();
+    const [one, other] = [await openGpu({ gpu: api }), await openGpu({ gpu: api })];
+    expect(other.device).toBe(one.device);
+    one.buffer('gone', 64);
+    const kept = other.buffer('kept', 64);
+    one.close();
+    expect([one.allocatedBytes, other.allocatedBytes]).toEqual([0, 64]);
+    other.device.queue.writeBuffer(kept, 0, new Uint32Array(16).fill(3));
+    const ring = new ReadbackRing(other, 'kept', 1, 64);
+    const recorder = new Recorder(other);
+    recorder.begin('copy');
+    const slot = ring.claim();
+    slot.copy(recorder, kept, 0, 64);
+    other.device.queue.submit([recorder.finish()]);
+    expect(new Uint32Array(await slot.read())[15]).toBe(3);
+    expect([one.failure, other.failure]).toEqual([null, null]);
+    other.close();
   });
 });
 
