@@ -4,10 +4,11 @@ import { customElement, state } from 'lit/decorators.js';
 import type { KvPrecision } from '../src/cost/shapes.ts';
 import { isReckonError } from '../src/errors.ts';
 import type { Budget } from '../src/strategies/budget.ts';
+import { languageOf } from '../src/tasks/offers.ts';
 import { announcements } from './announce.ts';
 import { LightElement } from './elements/light-element.ts';
 import { follow } from './follow.ts';
-import type { ModelChoice } from './models/choice.ts';
+import { choiceInAddress, DEFAULT_CHOICE, type ModelChoice } from './models/choice.ts';
 import type { Question } from './puzzles.ts';
 import { type ChoiceOptions, type ModelState, Session } from './session.ts';
 import { budgetOf, requestFor, type Settings } from './settings.ts';
@@ -44,7 +45,17 @@ export class App extends LightElement {
       this.theme = currentTheme();
     });
     addEventListener('keydown', this.#onKey);
-    void this.#session.load();
+    void this.#session.choose(this.#asked());
+  }
+
+  /** The model that the page's address asks for. */
+  #asked(): ModelChoice {
+    try {
+      return choiceInAddress(location.search);
+    } catch (error) {
+      this.runTrouble = explain(error, 'load');
+      return DEFAULT_CHOICE;
+    }
   }
 
   override disconnectedCallback(): void {
@@ -87,7 +98,8 @@ export class App extends LightElement {
     const meter = this.querySelector('reckon-budget');
     meter?.reset();
     try {
-      const run = loaded.model.reason(requestFor(question, settings, stop.signal));
+      const language = languageOf(loaded.model.info.name);
+      const run = loaded.model.reason(requestFor(question, settings, language, stop.signal));
       await follow(run, loaded.died, (events) => {
         for (const event of events) meter?.push(event);
         this.#dispatch({ type: 'events', events });
@@ -167,6 +179,7 @@ export class App extends LightElement {
         }
         <rk-prompt-form
           .model=${model}
+          .named=${info?.name ?? this.#session.name}
           .phase=${run.phase}
           .onRun=${(question: Question, settings: Settings) => void this.#startRun(question, settings)}
           .onStop=${() => this.#stopRun()}

@@ -3,6 +3,7 @@ import type { ReasonRequest } from '../src/api/types.ts';
 import { parsePolicy } from '../src/cost/attention.ts';
 import { isReckonError } from '../src/errors.ts';
 import { BUDGET_NAMES, type Budget } from '../src/strategies/budget.ts';
+import { type Language, type LengthChoice, systemTurn } from '../src/tasks/offers.ts';
 import { amount } from './amount.ts';
 import type { Question } from './puzzles.ts';
 
@@ -16,6 +17,8 @@ export interface Settings {
   readonly temperature: number;
   /** Most tokens a lane may think before it is made to answer. */
   readonly thinking: number;
+  /** How models that were taught lengths of thought are asked to think. */
+  readonly style: LengthChoice;
   readonly select: Selector;
   /** Stop lanes that can no longer change the choice. */
   readonly earlyStop: boolean;
@@ -33,6 +36,7 @@ export const DEFAULTS: Settings = {
   lanes: 8,
   temperature: 1,
   thinking: 200,
+  style: 'auto',
   select: 'verifier',
   earlyStop: false,
   budget: { tokens: '', seconds: '', eflops: '', bytes: '' },
@@ -152,13 +156,23 @@ export function budgetOf(settings: Settings): Budget | null {
   return Object.keys(budget).length > 0 ? budget : null;
 }
 
-/** The run these settings ask for. */
-export function requestFor(question: Question, settings: Settings, signal: AbortSignal): ReasonRequest {
+/**
+ * The run these settings ask for.
+ * @param language the model's: what it is told before the question follows from it.
+ */
+export function requestFor(
+  question: Question,
+  settings: Settings,
+  language: Language,
+  signal: AbortSignal,
+): ReasonRequest {
   const select = selectorFor(settings, 'problem' in question);
-  const { lanes, earlyStop, temperature, thinking, leastThinking, loop, attention } = settings;
+  const { lanes, earlyStop, temperature, thinking, style, leastThinking, loop, attention } = settings;
   const budget = budgetOf(settings);
+  const system = systemTurn(language, 'problem' in question ? question.problem.task : null, style);
   return {
     ...question,
+    ...(system === undefined ? {} : { system }),
     strategy: { name: 'best-of-n', n: lanes, select, earlyStop },
     sampling: { temperature },
     thinking: {

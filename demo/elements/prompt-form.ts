@@ -3,7 +3,18 @@ import { html, nothing, type PropertyValues } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import type { KvPrecision } from '../../src/cost/shapes.ts';
 import { isReckonError } from '../../src/errors.ts';
-import { FREE, puzzleText, type Question, readQuestion, TOPICS, type TopicId, topicById } from '../puzzles.ts';
+import { languageOf } from '../../src/tasks/offers.ts';
+import {
+  FREE,
+  puzzleText,
+  type Question,
+  readQuestion,
+  type Topic,
+  type TopicId,
+  thinkingFor,
+  topicById,
+  topicsFor,
+} from '../puzzles.ts';
 import type { ModelState } from '../session.ts';
 import { BOUNDS, DEFAULTS, firstWrong, type Settings } from '../settings.ts';
 import type { RunPhase } from '../state.ts';
@@ -17,16 +28,19 @@ const FIRST_SEED = 4;
 @customElement('rk-prompt-form')
 export class PromptForm extends LightElement {
   @property({ attribute: false }) model: ModelState = { phase: 'loading', progress: null };
+  /** The model that is loaded, or on its way: what can be asked follows from it. */
+  @property({ attribute: false }) named = '';
   @property({ attribute: false }) phase: RunPhase = 'idle';
   @property({ attribute: false }) onRun: (question: Question, settings: Settings) => void = () => {};
   @property({ attribute: false }) onStop: () => void = () => {};
   /** Asked for another precision of the KV, which loads the model again. */
   @property({ attribute: false }) onKv: (kv: KvPrecision) => void = () => {};
 
-  @state() private topic: TopicId = TOPICS[0]!.id;
-  @state() private difficulty = TOPICS[0]!.difficulties[0] ?? 0;
+  /** Of `named`; none before a model has a name. */
+  @state() private topic: TopicId = '';
+  @state() private difficulty = 0;
   @state() private seed = FIRST_SEED;
-  @state() private text = puzzleText(this.topic, this.seed, this.difficulty);
+  @state() private text = '';
   @state() private complaint: string | null = null;
   @state() private settings: Settings = DEFAULTS;
   /** Precision of the KV of what was loaded last. */
@@ -34,21 +48,35 @@ export class PromptForm extends LightElement {
   /** What the planner said last. */
   @state() private advice: string | null = null;
 
+  /** The limit of thinking that suits what is asked. */
+  #fitting = DEFAULTS.thinking;
+
   get #active(): boolean {
     return this.phase === 'running' || this.phase === 'stopping';
   }
 
-  #pose(topic: TopicId, difficulty: number, seed: number): void {
-    this.topic = topic;
+  /** Poses a puzzle. The limit of thinking follows, unless a person has set another. */
+  #pose(id: TopicId, difficulty: number, seed: number): void {
+    const topic = topicById(this.named, id);
+    const { thinking } = this.settings;
+    if (thinking === this.#fitting) this.settings = { ...this.settings, thinking: this.#limit(topic, difficulty) };
+    this.#fitting = this.#limit(topic, difficulty);
+    this.topic = topic.id;
     this.difficulty = difficulty;
     this.seed = seed;
     this.complaint = null;
-    this.text = topic === FREE ? '' : puzzleText(topic, seed, difficulty);
+    this.text = topic.id === FREE ? '' : puzzleText(topic.id, seed, difficulty);
+  }
+
+  /** The limit of thinking that suits a puzzle: a short context takes less. */
+  #limit(topic: Topic, difficulty: number): number {
+    const most = this.model.phase === 'ready' ? this.model.info.maxContext : BOUNDS.thinking.max;
+    return Math.min(thinkingFor(topic, difficulty), most, BOUNDS.thinking.max);
   }
 
   readonly #onTopic = (event: Event) => {
-    const topic = topicById((event.target as HTMLInputElement).value);
-    this.#pose(topic.id, topic.difficulties[0] ?? 0, this.seed);
+    const { id, difficulty } = topicById(this.named, (event.target as HTMLInputElement).value);
+    this.#pose(id, difficulty, this.seed);
   };
 
   readonly #onDifficulty = (event: Event) => {
@@ -126,12 +154,25 @@ export class PromptForm extends LightElement {
   };
 
   protected override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('named')) this.#meet();
     if (!changed.has('model') || this.model.phase !== 'ready') return;
     const { backend, precision } = this.model.info;
     this.kv = backend ? null : precision.kv;
     // A short context takes less thinking than the default.
     const most = Math.min(this.model.info.maxContext, BOUNDS.thinking.max);
+    this.#fitting = Math.min(this.#fitting, most);
     if (this.settings.thinking > most) this.settings = { ...this.settings, thinking: most };
+  }
+
+  /** Another model: what is asked stays, where it knows such questions. */
+  #meet(): void {
+    const topic = topicById(this.named, this.topic);
+    if (topic.id !== this.topic) this.#pose(topic.id, topic.difficulty, this.seed);
+    else {
+      const limit = this.#limit(topic, this.difficulty);
+      if (this.settings.thinking === this.#fitting) this.settings = { ...this.settings, thinking: limit };
+      this.#fitting = limit;
+    }
   }
 
   #button() {
@@ -151,12 +192,12 @@ export class PromptForm extends LightElement {
   }
 
   #topicBar() {
-    const topic = topicById(this.topic);
+    const topic = topicById(this.named, this.topic);
     return html`
       <div class="topic-bar">
         <fieldset class="segments">
           <legend class="visually-hidden">Kind of question</legend>
-          ${TOPICS.map(
+          ${topicsFor(this.named).map(
             ({ id, title }) => html`
               <label>
                 <input type="radio" name="topic" value=${id} .checked=${id === this.topic} @change=${this.#onTopic} />
@@ -173,8 +214,8 @@ export class PromptForm extends LightElement {
                 <span class="visually-hidden">Difficulty</span>
                 <select name="difficulty" @change=${this.#onDifficulty}>
                   ${topic.difficulties.map(
-                    (level) =>
-                      html`<option value=${level} ?selected=${level === this.difficulty}>${level} ${topic.counts}</option>`,
+                    ({ value, label }) =>
+                      html`<option value=${value} .selected=${value === this.difficulty}>${label}</option>`,
                   )}
                 </select>
               </label>
@@ -188,6 +229,9 @@ export class PromptForm extends LightElement {
   override render() {
     const { complaint } = this;
     const free = this.topic === FREE;
+    const styled = languageOf(this.named) === 'family';
+    const disabled = this.#active || this.model.phase !== 'ready';
+    const cache = { kv: this.kv, disabled, take: this.onKv };
     return html`
       <form class="prompt" @submit=${this.#onSubmit} novalidate aria-label="Question">
         ${this.#topicBar()}
@@ -206,15 +250,11 @@ export class PromptForm extends LightElement {
             @keydown=${this.#onTextKey}
           ></textarea>
           <p id="question-note" class=${complaint ? 'complaint' : 'hint'} aria-live="polite">
-            ${complaint ?? topicById(this.topic).description}
+            ${complaint ?? topicById(this.named, this.topic).description}
           </p>
         </div>
         <div class="controls">
-          ${settingsFields(this.settings, !free, this.#onChange, this.#onAdvise, {
-            kv: this.kv,
-            disabled: this.#active || this.model.phase !== 'ready',
-            take: this.onKv,
-          })}
+          ${settingsFields(this.settings, { verifiable: !free, styled, cache }, this.#onChange, this.#onAdvise)}
           ${this.#button()}
         </div>
         <p class="hint advice" aria-live="polite" ?hidden=${!this.advice}>${this.advice}</p>

@@ -1,6 +1,7 @@
 /** The controls of a run: lanes, temperature, limits, how to choose; behind a disclosure what few will need. */
 import { html, nothing } from 'lit';
 import { KV_PRECISIONS, type KvPrecision } from '../../src/cost/shapes.ts';
+import type { LengthChoice } from '../../src/tasks/offers.ts';
 import {
   BOUNDS,
   BUDGETS,
@@ -13,6 +14,13 @@ import {
   type Settings,
   selectorFor,
 } from '../settings.ts';
+
+/** How the family is asked to think. */
+const STYLES: readonly { id: LengthChoice; label: string; explain: string }[] = [
+  { id: 'auto', label: 'As it sees fit', explain: 'Easy puzzles in few words, hard ones searched aloud.' },
+  { id: 'full', label: 'In full', explain: 'Every attempt is written out, dead ends and all.' },
+  { id: 'pruned', label: 'Briefly', explain: 'Only what leads to the answer is written.' },
+];
 
 type Change = (patch: Partial<Settings>) => void;
 
@@ -158,17 +166,24 @@ function choice<T extends string>(
   `;
 }
 
+/** What the fields depend on beside the settings. */
+export interface Circumstances {
+  /** Whether answers can be checked; without that the verifier is no choice. */
+  readonly verifiable: boolean;
+  /** Whether the model was taught to think at a length. */
+  readonly styled: boolean;
+  readonly cache: CacheChoice;
+}
+
 /**
  * The fields as a template.
- * @param verifiable whether answers can be checked; without that the verifier is no choice.
  * @param advise asked for the best settings within the budget.
  */
 export function settingsFields(
   settings: Settings,
-  verifiable: boolean,
+  { verifiable, styled, cache }: Circumstances,
   change: Change,
   advise: () => void,
-  cache: CacheChoice,
 ) {
   const selectors = SELECTORS.filter(({ id }) => verifiable || id !== 'verifier');
   const hidden = [settings.budget.eflops, settings.budget.bytes].some((text) => text.trim() !== '');
@@ -178,6 +193,7 @@ export function settingsFields(
       <legend class="visually-hidden">Settings</legend>
       ${numberField('lanes', settings, change)} ${numberField('temperature', settings, change)}
       ${numberField('thinking', settings, change)}
+      ${styled ? choice('style', 'Thinking style', STYLES, settings.style, (style) => change({ style })) : nothing}
       ${choice('select', 'Choose by', selectors, selectorFor(settings, verifiable), (select) => change({ select }))}
       <label class="field check" title="Stops lanes that can no longer change the choice. Off: every lane thinks to its end.">
         <input

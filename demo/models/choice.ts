@@ -6,6 +6,7 @@ import {
   parseModelName,
   type RepositoryReference,
 } from '../../src/checkpoint/hub/reference.ts';
+import { ReckonError } from '../../src/errors.ts';
 
 export type ModelChoice =
   | { readonly kind: 'embedded'; readonly path: string }
@@ -16,6 +17,19 @@ export type ModelChoice =
 
 /** Relative to the page, so that it may be served from any folder. */
 export const DEFAULT_CHOICE: ModelChoice = { kind: 'embedded', path: 'models/proto/' };
+
+/**
+ * What the page's address asks for: `?model=NAME` for a model beside the page. Only those: a link must not fetch a large one.
+ * @throws ReckonError `bad-option` for what can be no such model's name.
+ */
+export function choiceInAddress(search: string): ModelChoice {
+  const name = new URLSearchParams(search).get('model');
+  if (name === null) return DEFAULT_CHOICE;
+  if (/^[\w-][\w.-]*$/.test(name)) return { kind: 'embedded', path: `models/${name}/` };
+  throw new ReckonError('bad-option', `The address asks for the model ${JSON.stringify(name.slice(0, 80))}.`, {
+    hint: 'Only models that come with the page are opened so, such as ?model=proto. Press Models… for others.',
+  });
+}
 
 /** @param onReckon whether Reckon's own decoder runs it. */
 export function choiceOf(entry: CatalogueModel, onReckon: boolean): ModelChoice {

@@ -1,13 +1,10 @@
 /** `reckon eval --ask`: what an embedded model knows of thinking. */
 import { ReckonError } from '../errors.ts';
 import { askQuestions, type Question, type QuestionReport } from '../lab/index.ts';
-import { encodeFamily } from '../tasks/corpus/index.ts';
 import { tracedTaskById } from '../tasks/index.ts';
 import { loadHere } from './experiments.ts';
+import { languageHere } from './language.ts';
 import type { Options } from './options.ts';
-
-/** Text that only the family's own vocabulary encodes as the family does. */
-const PROBE = '<think>\nAlice knight: Bob says Carol knave ? is ? ok\n</think>\n';
 
 /**
  * Asks, and tells the answers as text or JSON.
@@ -33,7 +30,7 @@ export async function askHere(question: Question, options: Options): Promise<str
   const { model, device, progress } = await loadHere(source, options);
   const { engine, info } = model;
   try {
-    if (!engine || engine.encode(PROBE).join() !== encodeFamily(PROBE).join()) {
+    if (!engine || languageHere(model) !== 'family') {
       throw new ReckonError(
         'bad-option',
         `${info.name} is not of the embedded family: it was never taught to answer this.`,

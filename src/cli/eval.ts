@@ -14,10 +14,11 @@ import {
   type StoredResults,
 } from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
-import { taskById, taskIds } from '../tasks/index.ts';
+import { LENGTH_CHOICES, taskById, taskIds } from '../tasks/index.ts';
 import { askHere } from './ask.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, runHere, type Session } from './experiments.ts';
-import { LENGTH_CHOICES, lengthPrompt, type Options, readOptions } from './options.ts';
+import { systemHere } from './language.ts';
+import { lengthOption, type Options, readOptions } from './options.ts';
 
 const HELP = `usage: reckon eval --model M --task NAME --difficulty D [options]
 
@@ -114,12 +115,12 @@ function planOf(options: Options) {
   const temperature = greedy ? 0 : options.number('temperature', { min: 0, max: 100 });
   const answer = options.number('max-answer', count) ?? 96;
   const thinking = options.number('max-thinking', count);
+  const length = lengthOption(options);
   const wanted = {
     title: `${model} on ${task.id}/${difficulty}`,
     model,
     tasks: [{ task: task.id, difficulties: [difficulty] }],
     problems: options.number('problems', count) ?? 100,
-    ...lengthPrompt(options),
     seed: options.number('seed', { min: 0, max: 2 ** 32 - 1, integer: true }) ?? 0,
     samples,
     n: TRIES.filter((n) => n <= samples),
@@ -132,11 +133,13 @@ function planOf(options: Options) {
   };
   // Said of the option, before it is said of a field.
   parsePolicy(wanted.kv[0] as string);
-  const experiment = checkExperiment(wanted);
+  const bare = checkExperiment(wanted);
   return {
     model,
-    fitted: (loaded: Model): Experiment =>
-      thinking === undefined ? { ...experiment, thinking: [room(loaded, experiment)] } : experiment,
+    fitted: (loaded: Model): Experiment => {
+      const experiment = { ...bare, ...systemHere(loaded, task.id, length) };
+      return thinking === undefined ? { ...experiment, thinking: [room(loaded, experiment)] } : experiment;
+    },
   };
 }
 

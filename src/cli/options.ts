@@ -2,7 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { LoadOptions } from '../api/types.ts';
 import { checkNumber, ReckonError } from '../errors.ts';
-import { SYSTEM_PROMPTS } from '../tasks/corpus/index.ts';
+import { LENGTH_CHOICES, type LengthChoice } from '../tasks/index.ts';
 
 type OptionSpecs = NonNullable<ParseArgsConfig['options']>;
 
@@ -81,16 +81,12 @@ export function precisionOptions(options: Options): Pick<LoadOptions, 'precision
   };
 }
 
-/** How the embedded family may be asked to think. */
-export const LENGTH_CHOICES: readonly string[] = ['auto', ...Object.keys(SYSTEM_PROMPTS)];
-
 /**
- * `--length` as a system turn; nothing for `auto`.
+ * `--length`, or `auto`.
  * @throws ReckonError `bad-option` for any other length.
  */
-export function lengthPrompt(options: Options): { system?: string } {
-  const length = options.oneOf('length', LENGTH_CHOICES) ?? 'auto';
-  return length === 'auto' ? {} : { system: SYSTEM_PROMPTS[length as keyof typeof SYSTEM_PROMPTS] };
+export function lengthOption(options: Options): LengthChoice {
+  return options.oneOf('length', LENGTH_CHOICES) ?? 'auto';
 }
 
 /** @throws ReckonError `bad-option` for unknown options and stray words. */

@@ -8,8 +8,9 @@ import { openNodeGpu } from '../node/gpu.ts';
 import { keptModelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import type { Answer, Budget, Candidate } from '../strategies/types.ts';
-import { type Problem, problemFromText, taskById, taskIds } from '../tasks/index.ts';
-import { LENGTH_CHOICES, lengthPrompt, type Options, precisionOptions, readOptions } from './options.ts';
+import { LENGTH_CHOICES, type Problem, problemFromText, taskById, taskIds } from '../tasks/index.ts';
+import { systemHere } from './language.ts';
+import { lengthOption, type Options, precisionOptions, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
 const HELP = `usage: reckon solve [options]
@@ -87,6 +88,7 @@ export async function solve(args: string[]): Promise<void> {
   const seed = options.number('seed', { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }) ?? 1;
   const problem = problemOf(options, seed);
   const request = requestOf(options, problem, seed);
+  const length = lengthOption(options);
   const precision = precisionOptions(options);
   const driver = options.oneOf('driver', ['auto', 'system', 'software']);
 
@@ -102,7 +104,7 @@ export async function solve(args: string[]): Promise<void> {
   try {
     progress.line(`Model: ${model.info.name}, ${formatCount(model.info.parameters)} parameters`);
     progress.line(`Problem: ${problem.prompt}`);
-    const answer = await follow(model, request, progress);
+    const answer = await follow(model, { ...request, ...systemHere(model, problem.task, length) }, progress);
     if (options.flag('json')) {
       const report = reportOf(problem, answer, model, gpu.driver);
       process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -135,7 +137,6 @@ function requestOf(options: Options, problem: Problem, seed: number): ReasonRequ
   const budget = budgetOf(options);
   return {
     problem,
-    ...lengthPrompt(options),
     strategy: {
       name: 'best-of-n',
       n: n ?? 8,

@@ -12,21 +12,28 @@ export { type CountdownData, countdown } from './countdown.ts';
 export { type CountdownStep, formatSteps, solveCountdown } from './countdown-solver.ts';
 export { knights } from './knights.ts';
 export { type KnightsData, type Statement, solveKnights } from './knights-logic.ts';
+export {
+  type Language,
+  LENGTH_CHOICES,
+  type LengthChoice,
+  languageOf,
+  type Offer,
+  offerOf,
+  offersFor,
+  systemTurn,
+} from './offers.ts';
 export { Random } from './random.ts';
 export type { Length, Level, Step, StepCheck, Trace, TracedTask } from './traced.ts';
 export type { Problem, Task, Verdict } from './types.ts';
 
-/** Tasks that a model at hand solves, in the order a person is offered them. */
-export const tasks: readonly Task[] = [countdown, knights];
-
 /** Tasks whose reasoning can be written out and checked: what the embedded family is trained on. */
 export const tracedTasks: readonly TracedTask[] = [countdown, islanders, arithmetic, recall];
 
-/** All tasks there are. */
-const all: readonly Task[] = [...new Set([...tasks, ...tracedTasks])];
+/** All tasks there are; `offersFor` tells which of them a model knows. */
+export const tasks: readonly Task[] = [...tracedTasks, knights];
 
 /** Their names. */
-export const taskIds: readonly string[] = all.map(({ id }) => id);
+export const taskIds: readonly string[] = tasks.map(({ id }) => id);
 
 /** Other names people use. */
 const ALIASES: Readonly<Record<string, string>> = { 'knights-and-knaves': 'kk' };
@@ -46,7 +53,7 @@ function find<T extends Task>(among: readonly T[], id: string): T {
  * @throws ReckonError `bad-option` listing the names there are.
  */
 export function taskById(id: string): Task {
-  return find(all, id);
+  return find(tasks, id);
 }
 
 /**
@@ -65,7 +72,7 @@ export function tracedTaskById(id: string): TracedTask {
 export function problemFromText(text: string): Problem {
   let best: ReckonError | undefined;
   let likeness = 0;
-  for (const task of all) {
+  for (const task of tasks) {
     try {
       return task.parse(text);
     } catch (error) {

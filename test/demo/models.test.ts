@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choiceName, choiceOf, DEFAULT_CHOICE, referenceOf } from '../../demo/models/choice.ts';
+import { choiceInAddress, choiceName, choiceOf, DEFAULT_CHOICE, referenceOf } from '../../demo/models/choice.ts';
 import type { Keeper } from '../../demo/models/keeper.ts';
 import { rowsOf, runsOnReckon, type Surroundings } from '../../demo/models/list.ts';
 import { Shelf, type ShelfState } from '../../demo/models/shelf.ts';
@@ -103,13 +103,20 @@ describe('the rows of the chooser', () => {
 describe('a choice', () => {
   it('is loaded from where it is, by the engine that knows it', () => {
     const choice = (id: string) => choiceOf(modelNamed(id), runsOnReckon(modelNamed(id)));
-    expect(choice('proto')).toEqual(DEFAULT_CHOICE);
+    expect(choice('proto')).toEqual(choiceInAddress('?model=proto'));
     expect(choice('gemma-2-2b-it-q4f16_1-MLC')).toEqual({ kind: 'web-llm', id: 'gemma-2-2b-it-q4f16_1-MLC' });
     const remote = choice('Qwen3-0.6B');
     expect(choiceName(remote)).toBe('Qwen/Qwen3-0.6B');
     if (remote.kind !== 'remote') throw new Error('It is fetched.');
     expect(referenceOf(remote.origin)).toMatchObject({ repository: 'Qwen/Qwen3-0.6B', revision: 'main' });
     expect(referenceOf(parseModelName('http://localhost:1/x'))).toBe('http://localhost:1/x/');
+  });
+
+  it('may be in the address, if it comes with the page', () => {
+    expect(choiceInAddress('?seed=3')).toBe(DEFAULT_CHOICE);
+    for (const name of ['Qwen/Qwen3-0.6B', '../secrets', 'https://elsewhere/x', '']) {
+      expect(() => choiceInAddress(`?model=${encodeURIComponent(name)}`)).toThrow(/The address asks for/);
+    }
   });
 });
 

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { amount } from '../../demo/amount.ts';
 import { complaintAbout, DEFAULTS, firstWrong, requestFor, type Settings, selectorFor } from '../../demo/settings.ts';
+import { type Language, taskById } from '../../src/tasks/index.ts';
 
 const { signal } = new AbortController();
-const ask = (settings: Settings) => requestFor({ prompt: 'Why?' }, settings, signal);
+const ask = (settings: Settings) => requestFor({ prompt: 'Why?' }, settings, 'proto', signal);
 
 describe('an amount a person wrote', () => {
   it.each([
@@ -59,15 +60,25 @@ describe('settings', () => {
   it('asks for a run; words of one’s own are not chosen by a verifier that cannot judge them', () => {
     const { signal } = new AbortController();
     const problem = { task: 'countdown', prompt: 'p', difficulty: 3, data: {} };
-    expect(requestFor({ problem }, DEFAULTS, signal)).toEqual({
+    expect(requestFor({ problem }, DEFAULTS, 'proto', signal)).toEqual({
       problem,
       strategy: { name: 'best-of-n', n: 8, select: 'verifier', earlyStop: false },
       sampling: { temperature: 1 },
       thinking: { maxTokens: 200 },
       signal,
     });
-    expect(requestFor({ prompt: 'p' }, DEFAULTS, signal).strategy).toMatchObject({ select: 'majority' });
+    expect(requestFor({ prompt: 'p' }, DEFAULTS, 'proto', signal).strategy).toMatchObject({ select: 'majority' });
     expect(selectorFor({ ...DEFAULTS, select: 'logprob' }, false)).toBe('logprob');
+  });
+
+  it('tell the model before the question what its language has for it', () => {
+    const told = (language: Language, style: Settings['style']) =>
+      requestFor({ problem: taskById('kk').generate(1) }, { ...DEFAULTS, style }, language, signal).system;
+    expect(told('family', 'auto')).toBeUndefined();
+    expect(told('family', 'pruned')).toBe('Think briefly.');
+    expect(told('general', 'auto')).toMatch(/^Knights always tell the truth .*"Alice is a knight, Bob is a knave"\.$/);
+    expect(told('proto', 'auto')).toBeUndefined();
+    expect(requestFor({ prompt: 'Why?' }, DEFAULTS, 'general', signal).system).toBeUndefined();
   });
 
   it('ask for no budget and no control of the thinking unless told to', () => {

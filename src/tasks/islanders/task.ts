@@ -107,7 +107,7 @@ function level(posed: Problem): Level {
 
 export const islanders: TracedTask = {
   id: ISLANDERS_ID,
-  title: 'Knights & Knaves in English',
+  title: 'Knights & Knaves',
   description:
     'Knights always tell the truth and knaves always lie; from what they say, nested claims and all, find out who is what.',
   difficulties: DIFFICULTIES,
