@@ -32,6 +32,13 @@ export interface Settings {
   readonly attention: string;
 }
 
+/** How the family is asked to think. */
+export const STYLES: readonly { id: LengthChoice; label: string; explain: string }[] = [
+  { id: 'auto', label: 'As it sees fit', explain: 'Easy puzzles in few words, hard ones searched aloud.' },
+  { id: 'full', label: 'In full', explain: 'Every attempt is written out, dead ends and all.' },
+  { id: 'pruned', label: 'Briefly', explain: 'Only what leads to the answer is written.' },
+];
+
 export const DEFAULTS: Settings = {
   lanes: 8,
   temperature: 1,

@@ -1,7 +1,6 @@
 /** The controls of a run: lanes, temperature, limits, how to choose; behind a disclosure what few will need. */
 import { html, nothing } from 'lit';
 import { KV_PRECISIONS, type KvPrecision } from '../../src/cost/shapes.ts';
-import type { LengthChoice } from '../../src/tasks/offers.ts';
 import {
   BOUNDS,
   BUDGETS,
@@ -12,15 +11,9 @@ import {
   type NumberName,
   type Selector,
   type Settings,
+  STYLES,
   selectorFor,
 } from '../settings.ts';
-
-/** How the family is asked to think. */
-const STYLES: readonly { id: LengthChoice; label: string; explain: string }[] = [
-  { id: 'auto', label: 'As it sees fit', explain: 'Easy puzzles in few words, hard ones searched aloud.' },
-  { id: 'full', label: 'In full', explain: 'Every attempt is written out, dead ends and all.' },
-  { id: 'pruned', label: 'Briefly', explain: 'Only what leads to the answer is written.' },
-];
 
 type Change = (patch: Partial<Settings>) => void;
 

@@ -1,8 +1,10 @@
 /** The lab's page: an experiment, run in a worker of its own, kept in this browser. */
 import { html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
+import { isReckonError } from '../../src/errors.ts';
 import type { Experiment } from '../../src/lab/index.ts';
 import { LightElement } from '../elements/light-element.ts';
+import { nameInAddress } from '../models/choice.ts';
 import { chooseTheme, currentTheme, followTheme, type Theme } from '../theme.ts';
 import { missingWebGpu } from '../trouble.ts';
 import { type Kept, keep, keepSpeed, readKept, readSpeed, storeName, type TextStorage, unkeep } from './kept.ts';
@@ -26,6 +28,15 @@ function pageStorage(): TextStorage {
   }
 }
 
+function askedFor(search: string): string | null {
+  try {
+    return nameInAddress(search);
+  } catch (error) {
+    if (isReckonError(error)) return null;
+    throw error;
+  }
+}
+
 @customElement('rk-lab')
 export class LabApp extends LightElement {
   @state() private view: LabView = IDLE;
@@ -35,6 +46,8 @@ export class LabApp extends LightElement {
   @state() private shown: Experiment | null = null;
   @state() private kept: Kept[] = [];
 
+  /** The model that the page's address asks for; null where it asks for none that could be one. */
+  readonly #asked = askedFor(location.search);
   readonly #storage = pageStorage();
   readonly #session = new LabSession((action) => this.#take(action));
 
@@ -51,7 +64,7 @@ export class LabApp extends LightElement {
     if (trouble) this.#take({ type: 'trouble', trouble });
     this.kept = readKept(this.#storage);
     const latest = this.kept[0];
-    if (latest) this.#open(latest.experiment);
+    if (latest && (this.#asked ?? latest.experiment.model) === latest.experiment.model) this.#open(latest.experiment);
   }
 
   override disconnectedCallback(): void {
@@ -146,11 +159,11 @@ export class LabApp extends LightElement {
         <ul>
           ${kept.map((entry) => {
             const { experiment, runsDone, runsTotal } = entry;
-            const { title, problems, samples, thinking } = experiment;
+            const { title, model, problems, samples, thinking } = experiment;
             const unfinished = runsDone < runsTotal;
             return html`<li>
               <span>
-                <strong>${title}</strong>, ${problems} × ${samples} chains, limits ${thinking.join(', ')}:
+                <strong>${title}</strong>, ${model}, ${problems} × ${samples} chains, limits ${thinking.join(', ')}:
                 ${unfinished ? html`<span class="slow">${runsDone} of ${runsTotal} runs done</span>` : 'finished'}
               </span>
               <span class="lab-kept-actions">
@@ -211,6 +224,7 @@ export class LabApp extends LightElement {
         <rk-lab-form
           .phase=${view.phase}
           .shown=${shown}
+          .asked=${this.#asked}
           .speed=${readSpeed(this.#storage)}
           .doneOf=${(experiment: Experiment) => {
             const entry = this.#find(experiment);

@@ -1,19 +1,23 @@
 /** The experiment as a form, with how much work it is. */
 import { html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { DEFAULT_MODEL, EMBEDDED_MODELS } from '../../src/cost/catalogue.ts';
 import type { Experiment } from '../../src/lab/index.ts';
-import { taskById, tasks } from '../../src/tasks/index.ts';
+import { type LengthChoice, languageOf } from '../../src/tasks/index.ts';
 import { LightElement } from '../elements/light-element.ts';
+import { FREE, topicById, topicsFor } from '../puzzles.ts';
+import { STYLES } from '../settings.ts';
 import {
   BOUNDS,
   type Complaints,
-  DEFAULT_FORM,
   type Field,
+  formFor,
   formOf,
   type LabForm,
   type NumberField,
   type Plan,
   planOf,
+  reformed,
   workOf,
 } from './plan.ts';
 import { counted, roughly } from './progress.ts';
@@ -28,6 +32,13 @@ const EXPLAIN: Record<Field, string> = {
   temperature: '0 always takes the likeliest token, so that all chains say the same; higher is more varied.',
   kv: 'What a token looks back at, one or several: dense, block:16x4, window:4+64, topk:64. A line in the plot of KV budgets.',
 };
+
+interface Option {
+  readonly value: string;
+  readonly words: string;
+}
+
+const STYLE_OPTIONS: readonly Option[] = STYLES.map(({ id, label }) => ({ value: id, words: label }));
 
 /** Text: nothing to bound. */
 const ATTENTION = { label: 'Attention', min: 0, max: 0, whole: true };
@@ -44,11 +55,14 @@ export class LabFormElement extends LightElement {
   @property({ attribute: false }) doneOf: (experiment: Experiment) => number | null = () => null;
   @property({ attribute: false }) onRun: (experiment: Experiment) => void = () => {};
   @property({ attribute: false }) onPause: () => void = () => {};
-  @state() private values: LabForm = DEFAULT_FORM;
+  /** The model to begin with; null: the usual one. */
+  @property({ attribute: false }) asked: string | null = null;
+  @state() private values: LabForm = formFor(DEFAULT_MODEL);
   /** Of `values`. Finding that there are enough problems takes too long for every report of progress. */
-  #plan: Plan = planOf(DEFAULT_FORM);
+  #plan: Plan = planOf(this.values);
 
   protected override willUpdate(changed: Map<string, unknown>): void {
+    if (changed.has('asked') && this.asked !== null) this.values = formFor(this.asked);
     if (changed.has('shown') && this.shown) this.values = formOf(this.shown);
     if (changed.has('values')) this.#plan = planOf(this.values);
   }
@@ -89,33 +103,54 @@ export class LabFormElement extends LightElement {
     `;
   }
 
-  #choices(busy: boolean) {
-    const { task, difficulty } = this.values;
-    const known = taskById(task);
+  #choice(
+    name: string,
+    label: string,
+    options: readonly Option[],
+    chosen: string,
+    busy: boolean,
+    take: (value: string) => void,
+  ) {
     return html`
       <label class="field">
-        <span class="label">Task</span>
-        <select
-          name="task"
-          ?disabled=${busy}
-          @change=${({ target }: Event) => {
-            const id = (target as HTMLSelectElement).value;
-            this.#set({ task: id, difficulty: taskById(id).difficulties[0] ?? 0 });
-          }}
-        >
-          ${tasks.map(({ id, title }) => html`<option value=${id} ?selected=${id === task}>${title}</option>`)}
+        <span class="label">${label}</span>
+        <select name=${name} ?disabled=${busy} @change=${({ target }: Event) => take((target as HTMLSelectElement).value)}>
+          ${options.map(({ value, words }) => html`<option value=${value} .selected=${value === chosen}>${words}</option>`)}
         </select>
       </label>
-      <label class="field">
-        <span class="label">Difficulty</span>
-        <select
-          name="difficulty"
-          ?disabled=${busy}
-          @change=${({ target }: Event) => this.#set({ difficulty: Number((target as HTMLSelectElement).value) })}
-        >
-          ${known.difficulties.map((level) => html`<option value=${level} ?selected=${level === difficulty}>${level}</option>`)}
-        </select>
-      </label>
+    `;
+  }
+
+  #choices(busy: boolean) {
+    const { model, task, difficulty, style } = this.values;
+    const topics = topicsFor(model).filter(({ id }) => id !== FREE);
+    const models = EMBEDDED_MODELS.includes(model) ? EMBEDDED_MODELS : [...EMBEDDED_MODELS, model];
+    const reform = (patch: Parameters<typeof reformed>[1]) => {
+      this.values = reformed(this.values, patch);
+    };
+    const tasks = topics.map(({ id, title }) => ({ value: id, words: title }));
+    const difficulties = topicById(model, task).difficulties.map(({ value, label }) => ({
+      value: `${value}`,
+      words: label,
+    }));
+    return html`
+      ${this.#choice(
+        'model',
+        'Model',
+        models.map((name) => ({ value: name, words: name })),
+        model,
+        busy,
+        (name) => reform({ model: name }),
+      )}
+      ${this.#choice('task', 'Task', tasks, task, busy, (id) => reform({ task: id }))}
+      ${this.#choice('difficulty', 'Difficulty', difficulties, `${difficulty}`, busy, (value) => reform({ difficulty: Number(value) }))}
+      ${
+        languageOf(model) === 'family'
+          ? this.#choice('style', 'Thinking style', STYLE_OPTIONS, style, busy, (value) =>
+              this.#set({ style: value as LengthChoice }),
+            )
+          : nothing
+      }
     `;
   }
 

@@ -17,8 +17,9 @@ export type TextStorage = Pick<Storage, 'getItem' | 'setItem'>;
 
 /** The store's name: what decides which samples are drawn. Other N are another look at the same samples. */
 export function storeName(experiment: Experiment): string {
-  const { model, tasks, problems, seed, samples, thinking, answer, sampling, kv, lanes } = experiment;
-  return `page ${JSON.stringify([model, tasks, problems, seed, samples, thinking, answer, sampling, kv, lanes])}`;
+  const { model, tasks, problems, system, seed, samples, thinking, answer, sampling, kv, lanes } = experiment;
+  const parts = [model, tasks, problems, seed, samples, thinking, answer, sampling, kv, lanes];
+  return `page ${JSON.stringify(system === undefined ? parts : [...parts, system])}`;
 }
 
 function entryOf(value: unknown): Kept[] {

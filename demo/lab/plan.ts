@@ -1,36 +1,57 @@
 /** The lab's form: what a person enters, the experiment it makes, and how much work that is. */
 import { isReckonError } from '../../src/errors.ts';
 import { checkExperiment, type Experiment, unitsOf } from '../../src/lab/index.ts';
-import { taskById } from '../../src/tasks/index.ts';
+import { LENGTH_CHOICES, type LengthChoice, languageOf, systemTurn, taskById } from '../../src/tasks/index.ts';
+import { difficultyLabel, thinkingFor, topicById } from '../puzzles.ts';
 
 export interface LabForm {
+  /** An embedded model's name. */
+  readonly model: string;
   readonly task: string;
   readonly difficulty: number;
   readonly problems: number;
   /** Whole numbers, separated by commas or spaces. */
   readonly n: string;
   readonly thinking: string;
+  /** How models that were taught lengths of thought are asked to think. */
+  readonly style: LengthChoice;
   readonly samples: number;
   readonly temperature: number;
   /** Attention policies in their short forms, separated like the numbers. */
   readonly kv: string;
 }
 
-/** A few minutes where a CPU stands in for the GPU. */
-export const DEFAULT_FORM: LabForm = {
-  task: 'countdown',
-  difficulty: 3,
-  problems: 6,
-  n: '1, 2, 4, 8, 16',
-  thinking: '16, 48, 128',
-  samples: 24,
-  temperature: 1,
-  kv: 'dense',
-};
+/** What does not depend on the model: a few minutes where a CPU stands in for the GPU. */
+const START = { problems: 6, n: '1, 2, 4, 8, 16', samples: 24, temperature: 1, kv: 'dense', style: 'auto' } as const;
+
+/** The parts of the limit that suits a puzzle at which accuracy is looked at: where it rises. */
+const PARTS = [1 / 8, 1 / 4, 1 / 2];
+
+/** Limits of thinking that show how accuracy grows with them. */
+export function limitsFor(model: string, task: string, difficulty: number): string {
+  const most = thinkingFor(topicById(model, task), difficulty);
+  return PARTS.map((part) => Math.round(most * part)).join(', ');
+}
+
+/** The form to begin with. */
+export function formFor(model: string): LabForm {
+  const { id: task, difficulty } = topicById(model, '');
+  return { ...START, model, task, difficulty, thinking: limitsFor(model, task, difficulty) };
+}
+
+/** The form of another model, task or difficulty: what still fits stays; limits that a person wrote stay, too. */
+export function reformed(form: LabForm, patch: Partial<Pick<LabForm, 'model' | 'task' | 'difficulty'>>): LabForm {
+  const model = patch.model ?? form.model;
+  const topic = topicById(model, patch.task ?? form.task);
+  const wanted = patch.difficulty ?? (topic.id === form.task ? form.difficulty : topic.difficulty);
+  const difficulty = topic.difficulties.some(({ value }) => value === wanted) ? wanted : topic.difficulty;
+  const own = form.thinking !== limitsFor(form.model, form.task, form.difficulty);
+  const thinking = own ? form.thinking : limitsFor(model, topic.id, difficulty);
+  return { ...form, model, task: topic.id, difficulty, thinking };
+}
 
 /** Most tokens of an answer: the embedded models' are shorter. */
 const ANSWER = 40;
-const MODEL = 'proto';
 
 export const BOUNDS = {
   problems: { label: 'Problems', min: 1, max: 500, whole: true },
@@ -67,7 +88,7 @@ function listOf(text: string): number[] {
 
 /** The experiment, or what is wrong with each field. */
 export function planOf(form: LabForm): Plan {
-  const { task, difficulty, problems, samples, temperature } = form;
+  const { model, task, difficulty, problems, samples, temperature, style } = form;
   const [n, thinking] = [listOf(form.n), listOf(form.thinking)];
   const values: Record<NumberField, number[]> = {
     problems: [problems],
@@ -89,11 +110,13 @@ export function planOf(form: LabForm): Plan {
   if (kv.length === 0) complaints.kv = 'Attention must name a policy, such as dense.';
   if (Object.keys(complaints).length > 0) return { complaints };
   try {
+    const system = systemTurn(languageOf(model), task, style);
     const experiment = checkExperiment({
-      title: `${taskById(task).title}, difficulty ${difficulty}`,
-      model: MODEL,
+      title: `${taskById(task).title}, ${difficultyLabel(taskById(task), difficulty)}`,
+      model,
       tasks: [{ task, difficulties: [difficulty] }],
       problems,
+      ...(system === undefined ? {} : { system }),
       n,
       thinking,
       samples,
@@ -113,15 +136,20 @@ export function planOf(form: LabForm): Plan {
 
 /** The form that makes this experiment. */
 export function formOf(experiment: Experiment): LabForm {
-  const { tasks, problems, n, thinking, samples, sampling, kv } = experiment;
+  const { model, tasks, problems, system, n, thinking, samples, sampling, kv } = experiment;
+  const start = formFor(model);
+  const { task, difficulties } = tasks[0] ?? { task: start.task, difficulties: [] };
+  const language = languageOf(model);
   return {
-    task: tasks[0]?.task ?? DEFAULT_FORM.task,
-    difficulty: tasks[0]?.difficulties[0] ?? DEFAULT_FORM.difficulty,
+    model,
+    task,
+    difficulty: difficulties[0] ?? start.difficulty,
+    style: LENGTH_CHOICES.find((style) => systemTurn(language, task, style) === system) ?? start.style,
     problems,
     n: n.join(', '),
     thinking: thinking.join(', '),
     samples,
-    temperature: sampling.temperature ?? DEFAULT_FORM.temperature,
+    temperature: sampling.temperature ?? START.temperature,
     kv: kv.join(', '),
   };
 }

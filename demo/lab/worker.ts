@@ -23,7 +23,7 @@ const MAX_LANES = 64;
 /** Milliseconds between looks at the results: working out intervals takes time that the GPU waits. */
 const LOOK_INTERVAL = 1500;
 
-let loaded: { model: Model; shape: ModelShape } | null = null;
+let loaded: { source: string; model: Model; shape: ModelShape } | null = null;
 let running: AbortController | null = null;
 /** Where the browser forbids storage, by name; as long as this worker lives. */
 const unkept = new Map<string, ResultStore>();
@@ -33,7 +33,9 @@ function tell(event: LabEvent): void {
 }
 
 async function load(source: string, signal: AbortSignal) {
-  if (loaded) return loaded;
+  if (loaded?.source === source) return loaded;
+  loaded?.model.dispose();
+  loaded = null;
   const { model: config } = await readModelConfig(await sourceOf(source), { signal });
   const model = await loadModel(source, {
     maxLanes: MAX_LANES,
@@ -41,7 +43,7 @@ async function load(source: string, signal: AbortSignal) {
     signal,
     onProgress: (progress) => tell({ type: 'loading', progress }),
   });
-  loaded = { model, shape: shapeOf(config, model.info.name) };
+  loaded = { source, model, shape: shapeOf(config, model.info.name) };
   return loaded;
 }
 

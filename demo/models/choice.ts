@@ -6,6 +6,7 @@ import {
   parseModelName,
   type RepositoryReference,
 } from '../../src/checkpoint/hub/reference.ts';
+import { DEFAULT_MODEL } from '../../src/cost/catalogue.ts';
 import { ReckonError } from '../../src/errors.ts';
 
 export type ModelChoice =
@@ -16,16 +17,21 @@ export type ModelChoice =
   | { readonly kind: 'web-llm'; readonly id: string };
 
 /** Relative to the page, so that it may be served from any folder. */
-export const DEFAULT_CHOICE: ModelChoice = { kind: 'embedded', path: 'models/proto/' };
+export const DEFAULT_CHOICE: ModelChoice = { kind: 'embedded', path: `models/${DEFAULT_MODEL}/` };
 
 /**
  * What the page's address asks for: `?model=NAME` for a model beside the page. Only those: a link must not fetch a large one.
  * @throws ReckonError `bad-option` for what can be no such model's name.
  */
 export function choiceInAddress(search: string): ModelChoice {
+  const name = nameInAddress(search);
+  return name === null ? DEFAULT_CHOICE : { kind: 'embedded', path: `models/${name}/` };
+}
+
+/** As `choiceInAddress`: the name alone; null where the address has none. */
+export function nameInAddress(search: string): string | null {
   const name = new URLSearchParams(search).get('model');
-  if (name === null) return DEFAULT_CHOICE;
-  if (/^[\w-][\w.-]*$/.test(name)) return { kind: 'embedded', path: `models/${name}/` };
+  if (name === null || /^[\w-][\w.-]*$/.test(name)) return name;
   throw new ReckonError('bad-option', `The address asks for the model ${JSON.stringify(name.slice(0, 80))}.`, {
     hint: 'Only models that come with the page are opened so, such as ?model=proto. Press Models… for others.',
   });

@@ -3,7 +3,7 @@ import { ReckonError } from '../errors.ts';
 import { askQuestions, type Question, type QuestionReport } from '../lab/index.ts';
 import { tracedTaskById } from '../tasks/index.ts';
 import { loadHere } from './experiments.ts';
-import { languageHere } from './language.ts';
+import { familyHint, languageHere } from './language.ts';
 import type { Options } from './options.ts';
 
 /**
@@ -35,7 +35,7 @@ export async function askHere(question: Question, options: Options): Promise<str
         'bad-option',
         `${info.name} is not of the embedded family: it was never taught to answer this.`,
         {
-          hint: 'Choose one of the models in models/ but proto.',
+          hint: familyHint(),
         },
       );
     }

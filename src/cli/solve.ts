@@ -3,13 +3,14 @@ import { loadModel } from '../api/load-model.ts';
 import type { Model, ReasonRequest, ReasonRun } from '../api/types.ts';
 import type { RunAccount } from '../cost/account.ts';
 import { ATTENTION_FORMS, parsePolicy } from '../cost/attention.ts';
+import { DEFAULT_MODEL } from '../cost/catalogue.ts';
 import { ReckonError } from '../errors.ts';
 import { openNodeGpu } from '../node/gpu.ts';
 import { keptModelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import type { Answer, Budget, Candidate } from '../strategies/types.ts';
 import { LENGTH_CHOICES, type Problem, problemFromText, taskById, taskIds } from '../tasks/index.ts';
-import { systemHere } from './language.ts';
+import { systemHere, untaught } from './language.ts';
 import { lengthOption, type Options, precisionOptions, readOptions } from './options.ts';
 import { formatBytes, formatCount, Progress } from './terminal.ts';
 
@@ -29,7 +30,7 @@ const HELP = `usage: reckon solve [options]
   --seconds S          budget: wall time
   --eflops X           budget: FLOPs + 562.5 · bytes, e.g. 2e11
   --bytes X            budget: bytes moved, e.g. 5e8
-  --model NAME         an embedded model, or folder or URL of a checkpoint (default proto)
+  --model NAME         an embedded model, or folder or URL of a checkpoint (default ${DEFAULT_MODEL})
   --attention P        ${ATTENTION_FORMS} (default dense)
   --precision P        f16 | f32 for weights and KV
   --weights W          4bit | 8bit: quantised while they are loaded
@@ -95,7 +96,7 @@ export async function solve(args: string[]): Promise<void> {
   const progress = new Progress(process.stderr);
   const gpu = await openNodeGpu({ driver: driver ?? 'auto' });
   progress.line(`GPU: ${gpu.driver}${gpu.software ? ' — the CPU computes: right, but slow' : ''}`);
-  const model = await loadModel(await keptModelPath(options.text('model') ?? 'proto'), {
+  const model = await loadModel(await keptModelPath(options.text('model') ?? DEFAULT_MODEL), {
     gpu: gpu.gpu,
     ...precision,
     onProgress: ({ phase, loaded, total }) =>
@@ -104,6 +105,8 @@ export async function solve(args: string[]): Promise<void> {
   try {
     progress.line(`Model: ${model.info.name}, ${formatCount(model.info.parameters)} parameters`);
     progress.line(`Problem: ${problem.prompt}`);
+    const stranger = untaught(model.info.name, problem);
+    if (stranger !== null) progress.line(stranger);
     const answer = await follow(model, { ...request, ...systemHere(model, problem.task, length) }, progress);
     if (options.flag('json')) {
       const report = reportOf(problem, answer, model, gpu.driver);

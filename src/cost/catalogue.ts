@@ -134,6 +134,12 @@ const embedded: readonly CatalogueEntry[] = [
   entry('models/proto', [4, 128, 384, 2, 1], { ...QWEN3, headDim: 64, vocabSize: 80, maxContext: 1024 }, TIED),
 ];
 
+/** Names of the models that come with the package, smallest first. */
+export const EMBEDDED_MODELS: readonly string[] = embedded.map(({ name }) => name);
+
+/** The one that is loaded where nobody names another. */
+export const DEFAULT_MODEL = 'proto';
+
 export const CATALOGUE: readonly CatalogueEntry[] = [
   ...qwen3,
   ...distill,

@@ -1,5 +1,6 @@
 /** An experiment as a person writes it: JSON, checked field by field, with everything left out filled in. */
 import { parseAttention } from '../cost/attention.ts';
+import { DEFAULT_MODEL } from '../cost/catalogue.ts';
 import type { Sampling } from '../engine/types.ts';
 import { checkNumber, ReckonError } from '../errors.ts';
 import { checkSampling } from '../strategies/check.ts';
@@ -183,7 +184,7 @@ export function checkExperiment(value: unknown): Experiment {
   }
   return {
     title: given.title === undefined ? 'Experiment' : text('title', given.title),
-    model: text('model', given.model ?? 'proto'),
+    model: text('model', given.model ?? DEFAULT_MODEL),
     tasks: taskChoices(given.tasks),
     problems: whole('problems', undefined, 100_000),
     ...(given.system === undefined ? {} : { system: text('system', given.system) }),

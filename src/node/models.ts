@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isRepositoryName, ModelStore } from '../checkpoint/index.ts';
 import { FILES } from '../checkpoint/store/entry.ts';
 import { defaultModelFolder, folderDisk } from '../checkpoint/store/node.ts';
+import { DEFAULT_MODEL } from '../cost/catalogue.ts';
 import { ReckonError } from '../errors.ts';
 
 /** The package's `models/`: in the nearest folder above this program that has one, wherever a bundler has put it. */
@@ -54,7 +55,7 @@ export async function keptModelPath(name: string): Promise<string> {
  * Folder of an embedded model, for `loadModel`.
  * @throws ReckonError `bad-option` for a name that is none, listing those there are.
  */
-export function embeddedModel(name = 'proto'): string {
+export function embeddedModel(name = DEFAULT_MODEL): string {
   const folder = modelsFolder();
   const names = namesIn(folder);
   if (names.includes(name)) return join(folder, name);

@@ -30,7 +30,7 @@ export type { Problem, Task, Verdict } from './types.ts';
 export const tracedTasks: readonly TracedTask[] = [countdown, islanders, arithmetic, recall];
 
 /** All tasks there are; `offersFor` tells which of them a model knows. */
-export const tasks: readonly Task[] = [...tracedTasks, knights];
+export const tasks: readonly Task[] = [countdown, knights, islanders, arithmetic, recall];
 
 /** Their names. */
 export const taskIds: readonly string[] = tasks.map(({ id }) => id);

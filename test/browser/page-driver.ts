@@ -12,9 +12,12 @@ export interface LaneSeen {
   note: string;
 }
 
+/** The page with a model that tests know: what needs just any model waits for no other. */
+export const withProto = (url: string): string => `${url}?model=proto`;
+
 /** Opens the page and waits until the model is ready. */
 export async function openReady(page: Page, url: string): Promise<void> {
-  await page.goto(url);
+  await page.goto(withProto(url));
   await whenIdle(page);
 }
 

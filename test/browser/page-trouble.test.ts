@@ -92,7 +92,7 @@ describe('the page in trouble', () => {
     const proxy = await proxyOf(served.url, (path) => missing && path.startsWith('/models/'));
     try {
       await withBrowser('chromium', async ({ page, screenshot }) => {
-        await page.goto(proxy.url);
+        await page.goto(driver.withProto(proxy.url));
         await page.waitForSelector('.notice[role=alert]', { timeout: 120_000 });
         await screenshot('page-missing-model');
         expect(await driver.text(page, '.notice')).toMatch(/models\/proto\/ has no config\.json/);

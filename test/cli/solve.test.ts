@@ -40,7 +40,7 @@ describe('reckon solve --json', () => {
   let ran: Ran;
   let report: Report;
   beforeAll(async () => {
-    ran = await reckon(['solve', '--task', 'countdown', '--seed', '7', '--n', '8', '--json']);
+    ran = await reckon(['solve', '--model', 'proto', '--task', 'countdown', '--seed', '7', '--n', '8', '--json']);
     report = JSON.parse(ran.stdout);
   });
 
@@ -78,17 +78,19 @@ describe('reckon solve --json', () => {
 describe('reckon solve', () => {
   it('takes a typed puzzle and prints for people', async () => {
     const puzzle = 'A says B and A are different. B says B and A are different.';
-    const { status, stdout, stderr } = await reckon(['solve', '--problem', puzzle, '--n', '2', '--seed', '3']);
+    const model = ['--model', 'proto', '--n', '2', '--seed', '3'];
+    const { status, stdout, stderr } = await reckon(['solve', '--problem', puzzle, ...model]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^ {2}[01] {2}(right|wrong)/m);
     expect(stdout).toMatch(/^(Answer: A is a kna|No answer)/m);
     expect(stdout).toMatch(/\d+ tokens in [\d.]+ s: .*FLOP, .*B moved/);
     expect(stderr).toContain(puzzle);
+    expect(stderr).not.toContain('was not trained');
   });
 
   it('keeps what there is at an interrupt', async () => {
     let sent = false;
-    const args = ['solve', '--seed', '5', '--n', '24', '--json'];
+    const args = ['solve', '--model', 'proto', '--seed', '5', '--n', '24', '--json'];
     const { status, stdout } = await reckon(args, (child, stderr) => {
       if (sent || !stderr.includes('lane ')) return;
       sent = true;

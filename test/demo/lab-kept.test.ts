@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { keep, keepSpeed, readKept, readSpeed, storeName, type TextStorage, unkeep } from '../../demo/lab/kept.ts';
-import { DEFAULT_FORM, type LabForm, planOf } from '../../demo/lab/plan.ts';
+import { formFor, type LabForm, planOf } from '../../demo/lab/plan.ts';
 
 function experimentOf(patch: Partial<LabForm> = {}) {
-  const plan = planOf({ ...DEFAULT_FORM, ...patch });
+  const plan = planOf({ ...formFor('proto'), ...patch });
   if ('complaints' in plan) throw new Error(JSON.stringify(plan.complaints));
   return plan.experiment;
 }
@@ -49,6 +49,8 @@ describe('the index of kept experiments', () => {
       { thinking: '8' },
       { temperature: 0.5 },
       { difficulty: 4 },
+      { model: 'reckon-1m' },
+      { model: 'reckon-1m', style: 'full' as const },
     ].map((patch) => storeName(experimentOf(patch)));
     expect(new Set(names).size).toBe(names.length);
   });

@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BOUNDS, DEFAULT_FORM, formOf, type LabForm, planOf, workOf } from '../../demo/lab/plan.ts';
+import { BOUNDS, formFor, formOf, type LabForm, limitsFor, planOf, reformed, workOf } from '../../demo/lab/plan.ts';
 import { type Experiment, unitsOf } from '../../src/lab/index.ts';
+
+const DEFAULT_FORM = formFor('proto');
 
 function experimentOf(form: LabForm): Experiment {
   const plan = planOf(form);
@@ -16,7 +18,9 @@ function complaintsOf(patch: Partial<LabForm>) {
 
 const forms: fc.Arbitrary<LabForm> = fc
   .record({
-    task: fc.constantFrom('countdown', 'knights'),
+    model: fc.constantFrom('proto', 'reckon-1m'),
+    task: fc.constantFrom('countdown', 'kk'),
+    style: fc.constantFrom('auto', 'full', 'pruned'),
     problems: fc.integer({ min: 1, max: 5 }),
     n: fc.uniqueArray(fc.integer({ min: 1, max: 32 }), { minLength: 1, maxLength: 5 }),
     thinking: fc.uniqueArray(fc.integer({ min: 1, max: 4096 }), { minLength: 1, maxLength: 4 }),
@@ -24,8 +28,10 @@ const forms: fc.Arbitrary<LabForm> = fc
     temperature: fc.integer({ min: 0, max: 20 }).map((tenths) => tenths / 10),
     kv: fc.uniqueArray(fc.constantFrom('dense', 'block:16x4', 'window:4+64', 'topk:32'), { minLength: 1 }),
   })
-  .map(({ task, problems, n, thinking, more, temperature, kv }) => ({
+  .map(({ model, task, style, problems, n, thinking, more, temperature, kv }) => ({
+    model,
     task,
+    style: model === 'proto' ? ('auto' as const) : style,
     difficulty: task === 'countdown' ? 3 : 2,
     problems,
     n: [...n].sort((a, b) => a - b).join(', '),
@@ -38,8 +44,23 @@ const forms: fc.Arbitrary<LabForm> = fc
 describe("the lab's form", () => {
   it('starts with an experiment that can be run', () => {
     const experiment = experimentOf(DEFAULT_FORM);
-    expect(experiment).toMatchObject({ problems: 6, n: [1, 2, 4, 8, 16], thinking: [16, 48, 128], samples: 24 });
-    expect(experiment.title).toBe('Countdown, difficulty 3');
+    expect(experiment).toMatchObject({ problems: 6, n: [1, 2, 4, 8, 16], thinking: [25, 50, 100], samples: 24 });
+    expect(experiment.title).toBe('Countdown, 3 numbers');
+  });
+
+  it('follows the model and the task: what still fits stays, limits that a person wrote stay, too', () => {
+    const family = reformed(DEFAULT_FORM, { model: 'reckon-1m' });
+    expect(family).toMatchObject({ model: 'reckon-1m', task: 'countdown', difficulty: 3 });
+    expect(family.thinking).toBe(limitsFor('reckon-1m', 'countdown', 3));
+    const people = reformed(family, { task: 'kk' });
+    expect(reformed(people, { difficulty: 4 })).toMatchObject({ difficulty: 4, thinking: '112, 224, 448' });
+    expect(reformed({ ...people, thinking: '5, 6' }, { difficulty: 4 }).thinking).toBe('5, 6');
+    expect(reformed(people, { model: 'proto' })).toMatchObject({ task: 'countdown', difficulty: 3 });
+  });
+
+  it('asks the family to think at a length', () => {
+    expect(experimentOf({ ...formFor('reckon-1m'), style: 'pruned' }).system).toBe('Think briefly.');
+    expect(experimentOf(formFor('reckon-1m'))).not.toHaveProperty('system');
   });
 
   it('complains about attention where it stands', () => {

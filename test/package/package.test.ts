@@ -73,6 +73,8 @@ describe('the packed package', () => {
     const { status, stdout, stderr } = consumer.node(
       cli,
       'solve',
+      '--model',
+      'proto',
       '--task',
       'knights',
       '--n',

@@ -7,7 +7,7 @@ describe('tasks', () => {
     for (const task of tracedTasks) expect(tracedTaskById(task.id)).toBe(task);
     expect(taskById('knights-and-knaves').id).toBe('kk');
     expect(() => taskById('chess')).toThrow(
-      /no task "chess"\. Known tasks: countdown, kk, arithmetic, recall, knights/,
+      /no task "chess"\. Known tasks: countdown, knights, kk, arithmetic, recall/,
     );
     expect(() => tracedTaskById('knights')).toThrow(/no task "knights"/);
   });
