@@ -1,38 +1,17 @@
 /**
  * `npm run report`: tables and curves of what `evaluate.py` measured, for `models/README.md`. Reads `models/NAME/results.jsonl`,
- * prints pass@1 and pass@8 with their 95 % intervals, and writes the curves beside the README.
+ * prints pass@1 and pass@8 with their 95 % intervals, and writes the curves beside the README, and what the planner is to know.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Plot, type PlotSeries, renderPlot } from '../src/lab/plot.ts';
 import { Bootstrap, type Estimate } from '../src/lab/statistics.ts';
-
-/** A line of results.jsonl. */
-interface Cell {
-  readonly task: string;
-  readonly difficulty: number;
-  readonly n: number;
-  readonly temperature: number;
-  readonly maxThinking: number | null;
-  /** Right samples of each problem, of `n`. */
-  readonly correct: readonly number[];
-  readonly tokens: number;
-  readonly device: string;
-}
+import { type Cell, curvesOf, passAtK } from './curves.ts';
 
 const MODELS = 'models';
+/** What the planner knows of the models. */
+const MEASURED = 'src/cost/measured.json';
 const RESAMPLES = 2000;
-
-/**
- * The unbiased estimate of the chance that at least one of k samples is right, `correct` of `n` having been (Chen et al., 2021,
- * arXiv 2107.03374, equation 1).
- */
-export function passAtK(n: number, correct: number, k: number): number {
-  if (n - correct < k) return 1;
-  let none = 1;
-  for (let i = n - correct + 1; i <= n; i++) none *= 1 - k / i;
-  return 1 - none;
-}
 
 function estimate(cell: Cell, k: number): Estimate {
   const values = cell.correct.map((correct) => passAtK(cell.n, correct, k));
@@ -97,6 +76,11 @@ function write(file: string, plot: Plot): void {
 export function report(): string {
   const models = readdirSync(MODELS).filter((name) => existsSync(join(MODELS, name, 'results.jsonl')));
   const measured = models.map((model) => ({ model, cells: cellsOf(model) }));
+  const known = measured.flatMap(({ model, cells }) => curvesOf(model, cells));
+  // A curve a line, so that a change shows what it is of.
+  const lines = known.map((curve) => `  ${JSON.stringify(curve)}`).join(',\n');
+  writeFileSync(MEASURED, known.length > 0 ? `[\n${lines}\n]\n` : '[]\n');
+  process.stderr.write(`${MEASURED}\n`);
   write('thinking.svg', {
     title: 'More thinking',
     note: 'pass@1 on held-out problems, 95 % intervals',

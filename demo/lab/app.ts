@@ -7,12 +7,23 @@ import { LightElement } from '../elements/light-element.ts';
 import { nameInAddress } from '../models/choice.ts';
 import { chooseTheme, currentTheme, followTheme, type Theme } from '../theme.ts';
 import { missingWebGpu } from '../trouble.ts';
-import { type Kept, keep, keepSpeed, readKept, readSpeed, storeName, type TextStorage, unkeep } from './kept.ts';
+import {
+  comparable,
+  type Kept,
+  keep,
+  keepSpeed,
+  readKept,
+  readSpeed,
+  storeName,
+  type TextStorage,
+  unkeep,
+} from './kept.ts';
 import { workOf } from './plan.ts';
 import { progressBar } from './progress.ts';
 import { LabSession } from './session.ts';
 import { IDLE, isBusy, type LabAction, type LabView, labNews, reduceLab } from './state.ts';
 import '../elements/notice.ts';
+import './comparison.ts';
 import './form.ts';
 import './results.ts';
 
@@ -174,8 +185,18 @@ export class LabApp extends LightElement {
             </li>`;
           })}
         </ul>
+        ${this.#compareButton(busy)}
       </section>
     `;
+  }
+
+  #compareButton(busy: boolean) {
+    const stores = this.shown ? comparable(this.kept, this.shown) : [];
+    if (stores.length === 0) return nothing;
+    const compare = () => this.#session.send({ type: 'compare', stores });
+    return html`<button type="button" class="button" data-action="compare" ?disabled=${busy} @click=${compare}>
+      Compare ${stores.map(({ experiment }) => experiment.model).join(', ')}
+    </button>`;
   }
 
   #header() {
@@ -235,6 +256,7 @@ export class LabApp extends LightElement {
         ></rk-lab-form>
         ${progressBar(view)}
         <rk-lab-results .results=${view.results}></rk-lab-results>
+        <rk-lab-comparison .files=${view.comparison}></rk-lab-comparison>
         ${this.#keptList()}
       </main>
       <p class="visually-hidden" role="status" aria-live="polite">${this.spoken}</p>

@@ -45,6 +45,15 @@ export function readKept(storage: TextStorage): Kept[] {
   }
 }
 
+/** What is kept of the same task and difficulties as `shown`, the latest of each model; empty where that is one model. */
+export function comparable(kept: readonly Kept[], shown: Experiment): Kept[] {
+  const tasks = JSON.stringify(shown.tasks);
+  const alike = kept.filter(({ experiment, runsDone }) => runsDone > 0 && JSON.stringify(experiment.tasks) === tasks);
+  const latest = new Map<string, Kept>();
+  for (const entry of alike) if (!latest.has(entry.experiment.model)) latest.set(entry.experiment.model, entry);
+  return latest.size > 1 ? [...latest.values()] : [];
+}
+
 function write(storage: TextStorage, key: string, value: unknown): void {
   try {
     storage.setItem(key, JSON.stringify(value));

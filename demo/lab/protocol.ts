@@ -11,6 +11,8 @@ export type LabCommand =
   | { readonly type: 'pause' }
   /** Looks at what the store of this name holds; needs no model. */
   | { readonly type: 'show'; readonly name: string; readonly experiment: Experiment }
+  /** Puts what the stores of several models hold into one plot. */
+  | { readonly type: 'compare'; readonly stores: readonly { readonly name: string; readonly experiment: Experiment }[] }
   | { readonly type: 'forget'; readonly name: string };
 
 export type LabEvent =
@@ -21,7 +23,9 @@ export type LabEvent =
   | { readonly type: 'progress'; readonly progress: LabProgress }
   /** Of the problems done so far; text by file name. */
   | { readonly type: 'results'; readonly files: ReadonlyMap<string, string> }
-  | { readonly type: 'end'; readonly how: 'finished' | 'paused' | 'shown' | 'forgotten' }
+  /** Plots of several models; text by file name. */
+  | { readonly type: 'compared'; readonly files: ReadonlyMap<string, string> }
+  | { readonly type: 'end'; readonly how: 'finished' | 'paused' | 'shown' | 'compared' | 'forgotten' }
   | { readonly type: 'error'; readonly error: PlainError };
 
 export interface ModelFacts {

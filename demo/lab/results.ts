@@ -15,12 +15,12 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** The picture as an element: read as XML, where nothing of it can run. */
-function pictureOf(svg: string): Node | null {
+export function pictureOf(svg: string): Node | null {
   const { documentElement } = new DOMParser().parseFromString(svg, 'image/svg+xml');
   return documentElement.localName === 'svg' ? document.importNode(documentElement, true) : null;
 }
 
-function save(name: string, text: string): void {
+export function save(name: string, text: string): void {
   const type = TYPES[name.split('.').at(-1) ?? ''] ?? 'text/plain';
   const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
   const link = document.createElement('a');

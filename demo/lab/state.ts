@@ -18,6 +18,8 @@ export interface LabView {
   readonly model: ModelFacts | null;
   readonly progress: LabProgress | null;
   readonly results: Results | null;
+  /** Plots of several models, by file name. */
+  readonly comparison: ReadonlyMap<string, string> | null;
   readonly trouble: Trouble | null;
   /** Why the browser keeps nothing; null where it does. */
   readonly unkept: string | null;
@@ -29,6 +31,7 @@ export const IDLE: LabView = {
   model: null,
   progress: null,
   results: null,
+  comparison: null,
   trouble: null,
   unkept: null,
 };
@@ -55,7 +58,7 @@ export function reduceLab(view: LabView, action: LabAction): LabView {
     case 'pausing':
       return isBusy(view) ? { ...view, phase: 'pausing' } : view;
     case 'clear':
-      return { ...view, phase: 'idle', progress: null, results: null, trouble: null };
+      return { ...view, phase: 'idle', progress: null, results: null, comparison: null, trouble: null };
     case 'trouble':
       return { ...view, phase: 'failed', trouble: action.trouble };
     case 'loading':
@@ -70,6 +73,8 @@ export function reduceLab(view: LabView, action: LabAction): LabView {
       const report = JSON.parse(action.files.get('results.json') ?? 'null') as LabReport;
       return { ...view, results: { files: action.files, report } };
     }
+    case 'compared':
+      return { ...view, comparison: action.files };
     case 'end':
       return action.how === 'finished' || action.how === 'paused' ? { ...view, phase: action.how } : view;
     case 'error':

@@ -6,11 +6,14 @@ import { readModelConfig } from '../../src/checkpoint/index.ts';
 import { type ModelShape, shapeOf } from '../../src/cost/shapes.ts';
 import { isReckonError } from '../../src/errors.ts';
 import {
+  compareModels,
   type Experiment,
   filesOf,
   IndexedDbStore,
+  type LabReport,
   MemoryStore,
   type ResultStore,
+  reportOf,
   runExperiment,
   type StoredResults,
 } from '../../src/lab/index.ts';
@@ -105,6 +108,18 @@ async function look(name: string, experiment: Experiment): Promise<void> {
   tell({ type: 'end', how: 'shown' });
 }
 
+async function compare(stores: Extract<LabCommand, { type: 'compare' }>['stores']): Promise<void> {
+  const reports: LabReport[] = [];
+  for (const { name, experiment } of stores) {
+    const store = new WatchedStore(await storeOf(name), experiment, () => {});
+    await store.load();
+    const whole = store.results && wholeProblems(store.results);
+    if (whole) reports.push(reportOf(whole));
+  }
+  tell({ type: 'compared', files: compareModels(reports) });
+  tell({ type: 'end', how: 'compared' });
+}
+
 async function forget(name: string): Promise<void> {
   if (!unkept.delete(name)) await new IndexedDbStore(name).clear();
   tell({ type: 'end', how: 'forgotten' });
@@ -118,6 +133,8 @@ async function obey(command: LabCommand): Promise<void> {
       return running?.abort();
     case 'show':
       return look(command.name, command.experiment);
+    case 'compare':
+      return compare(command.stores);
     case 'forget':
       return forget(command.name);
   }

@@ -13,7 +13,7 @@ import { isReckonError, ReckonError } from '../errors.ts';
 import { openGpu } from '../gpu/index.ts';
 import { openNodeGpu } from '../node/gpu.ts';
 import { modelPath } from '../node/models.ts';
-import { type Options, readArguments } from './options.ts';
+import { type Options, readCommand } from './options.ts';
 import { formatBytes, formatCount } from './terminal.ts';
 
 const WEIGHTS = Object.keys(WEIGHT_PRECISION_BYTES) as WeightPrecision[];
@@ -36,7 +36,7 @@ const HELP = `usage: reckon inspect SOURCE [options]
 export async function inspect(args: string[]): Promise<void> {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
-  const { options, words } = readArguments(args, {
+  const { options, words } = readCommand(args, {
     lanes: text,
     length: text,
     kv: text,

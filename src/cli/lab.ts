@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { KV_PRECISIONS, type KvPrecision } from '../cost/shapes.ts';
 import { ReckonError } from '../errors.ts';
 import {
+  compareModels,
   type Difference,
   differencesOf,
   type Experiment,
@@ -14,16 +15,19 @@ import {
 } from '../lab/index.ts';
 import { FileStore } from '../lab/node.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, runHere } from './experiments.ts';
-import { type Options, readOptions } from './options.ts';
+import { type Options, readCommand } from './options.ts';
+import { readReport } from './reports.ts';
 import { formatCount } from './terminal.ts';
 
 const HELP = `usage: reckon lab run EXPERIMENT.json --out FOLDER [options]
+       reckon lab compare FOLDER FOLDER … --out FOLDER
 
-Draws the chains of thought that the experiment asks for and writes results.json, results.csv and plots into the folder.
-Stopped, the same command goes on where it was.
+"run" draws the chains of thought that the experiment asks for and writes results.json, results.csv and plots into the folder.
+Stopped, the same command goes on where it was. Several models run one after the other, each into a folder of its name, and
+are then compared. "compare" draws the results of several folders into one plot: accuracy against cost, by model.
 
   --out FOLDER         where the results go; made where it is missing
-  --model PATH         embedded model, folder or URL, instead of the experiment's
+  --model A,B…         embedded models, folders or URLs, instead of the experiment's
   --kv P,Q             several precisions of the KV, as in "f16,int8": the experiment in each of them, in a folder of its own,
                        and what the others change against the first, problem by problem
 ${MACHINE_HELP}`;
@@ -38,11 +42,12 @@ export async function lab([verb, ...rest]: string[]): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  if (verb !== 'run') {
-    throw new ReckonError('bad-option', `There is no lab command ${JSON.stringify(verb)}.`, { hint: 'Use: lab run.' });
+  if (verb !== 'run' && verb !== 'compare') {
+    throw new ReckonError('bad-option', `There is no lab command ${JSON.stringify(verb)}.`, {
+      hint: 'Use: lab run, or lab compare.',
+    });
   }
-  const named = rest[0] !== undefined && !rest[0].startsWith('-');
-  const options = readOptions(named ? rest.slice(1) : rest, {
+  const { options, words } = readCommand(rest, {
     out: { type: 'string' },
     model: { type: 'string' },
     ...MACHINE_OPTIONS,
@@ -52,21 +57,61 @@ export async function lab([verb, ...rest]: string[]): Promise<void> {
     process.stdout.write(HELP);
     return;
   }
-  const folder = options.text('out');
-  if (!named || folder === undefined || folder === '') {
-    throw new ReckonError('bad-option', named ? 'There is no --out.' : 'There is no experiment.', {
+  const folder = options.text('out') ?? '';
+  if (verb === 'compare') {
+    if (folder === '') throw new ReckonError('bad-option', 'There is no --out.', { hint: 'reckon lab --help' });
+    process.stdout.write(await compareFolders(words, folder));
+    return;
+  }
+  if (words.length !== 1 || folder === '') {
+    const missing = words.length > 1 ? 'There is more than one experiment.' : 'There is no experiment.';
+    throw new ReckonError('bad-option', words.length === 1 ? 'There is no --out.' : missing, {
       hint: 'Use: reckon lab run experiment.json --out results/.',
     });
   }
-  const experiment = await readExperiment(rest[0] as string);
+  const experiment = await readExperiment(words[0] as string);
   const precisions = options.someOf('kv', KV_PRECISIONS) ?? [];
-  if (precisions.length < 2) {
-    process.stdout.write((await runInto(folder, experiment, options)).text);
-    return;
+  const models = (options.text('model') ?? experiment.model).split(',').map((model) => model.trim());
+  if (models.length > 1 && precisions.length > 1) {
+    throw new ReckonError('bad-option', 'There are several models and several precisions of the KV.', {
+      hint: 'Compare one of both at a time.',
+    });
   }
+  if (models.length > 1) await runModels(models, experiment, folder, options);
+  else if (precisions.length > 1) await runPrecisions(precisions, models[0] as string, experiment, folder, options);
+  else process.stdout.write((await runInto(folder, models[0] as string, experiment, options)).text);
+}
+
+/** Runs the experiment with each model in a folder of its name, and puts the results into one plot. */
+async function runModels(
+  models: readonly string[],
+  experiment: Experiment,
+  folder: string,
+  options: Options,
+): Promise<void> {
+  const folders = models.map((model) => join(folder, lastPart(model)));
+  if (new Set(folders).size !== folders.length) {
+    throw new ReckonError('bad-option', '--model names two models alike: their results would share a folder.', {
+      hint: 'Run one of them by itself, and put both together with "reckon lab compare".',
+    });
+  }
+  for (const [i, model] of models.entries()) {
+    process.stdout.write((await runInto(folders[i] as string, model, experiment, options)).text);
+  }
+  process.stdout.write(await compareFolders(folders, folder));
+}
+
+/** Runs the experiment in each precision in a folder of its name, and tells what the others change against the first. */
+async function runPrecisions(
+  precisions: readonly KvPrecision[],
+  model: string,
+  experiment: Experiment,
+  folder: string,
+  options: Options,
+): Promise<void> {
   const runs: { kv: KvPrecision; results: StoredResults }[] = [];
   for (const kv of precisions) {
-    const { results, text } = await runInto(join(folder, kv), experiment, options.with('kv', kv));
+    const { results, text } = await runInto(join(folder, kv), model, experiment, options.with('kv', kv));
     runs.push({ kv, results });
     process.stdout.write(`KV in ${kv}:\n${text}\n`);
   }
@@ -76,12 +121,16 @@ export async function lab([verb, ...rest]: string[]): Promise<void> {
 }
 
 /** Runs the experiment, or the rest of it, and writes what it came to. */
-async function runInto(folder: string, experiment: Experiment, options: Options) {
-  const results = await run(experiment, folder, options);
+async function runInto(folder: string, model: string, experiment: Experiment, options: Options) {
+  const results = await run(experiment, model, folder, options);
   const files = filesOf(results);
+  await writeAll(folder, files);
+  return { results, text: describe(results, folder, [...files.keys()]) };
+}
+
+async function writeAll(folder: string, files: ReadonlyMap<string, string>): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [name, text] of files) await writeFile(join(folder, name), text);
-  return { results, text: describe(results, folder, [...files.keys()]) };
 }
 
 interface Comparison {
@@ -112,6 +161,24 @@ function describeDifferences({ first, second, differences }: Comparison): string
   return [`KV in ${second} against ${first}, coverage in points:`, head, ...lines, ''].join('\n');
 }
 
+/** "models/reckon-1m/" → "reckon-1m". */
+function lastPart(path: string): string {
+  return (
+    path
+      .replace(/[/\\]+$/, '')
+      .split(/[/\\]/)
+      .at(-1) ?? path
+  );
+}
+
+/** Plots of several folders' results, into one. */
+async function compareFolders(folders: readonly string[], out: string): Promise<string> {
+  const reports = await Promise.all(folders.map((folder) => readReport(join(folder, 'results.json'))));
+  const files = compareModels(reports);
+  await writeAll(out, files);
+  return `In ${out}: ${[...files.keys()].join(', ')}.\n`;
+}
+
 async function readExperiment(path: string): Promise<Experiment> {
   const text = await readFile(path, 'utf8').catch((error: Error) => {
     throw new ReckonError('bad-option', `${path} cannot be read: ${error.message}.`, { cause: error });
@@ -119,10 +186,9 @@ async function readExperiment(path: string): Promise<Experiment> {
   return parseExperiment(text);
 }
 
-async function run(experiment: Experiment, folder: string, options: Options): Promise<StoredResults> {
+async function run(experiment: Experiment, source: string, folder: string, options: Options): Promise<StoredResults> {
   const store = new FileStore(join(folder, SAMPLES));
   try {
-    const source = options.text('model') ?? experiment.model;
     return (await runHere(() => experiment, { options, source, store, calibrated: true })).results;
   } finally {
     await store.close();

@@ -109,18 +109,3 @@ function read(args: string[], options: OptionSpecs, allowPositionals: boolean): 
     });
   }
 }
-
-/**
- * Options, and the words beside them.
- * @throws ReckonError `bad-option` for unknown options.
- */
-export function readArguments(args: string[], options: OptionSpecs): { options: Options; words: readonly string[] } {
-  try {
-    const { values, positionals } = parseArgs({ args, options, allowPositionals: true, strict: true });
-    return { options: new Options(values), words: positionals };
-  } catch (error) {
-    throw new ReckonError('bad-option', `${(error as Error).message.split('.')[0]}.`, {
-      hint: '--help tells the options.',
-    });
-  }
-}

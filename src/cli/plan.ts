@@ -1,5 +1,4 @@
 /** `reckon plan`: which model, how many chains, how long, with how much KV: the best there is within a budget. */
-import { readFile } from 'node:fs/promises';
 import { calibrationOf } from '../api/calibration.ts';
 import { readModelConfig } from '../checkpoint/index.ts';
 import { directorySource } from '../checkpoint/node.ts';
@@ -8,7 +7,7 @@ import { ATTENTION_FORMS, attentionText, parseAttention } from '../cost/attentio
 import { CATALOGUE, catalogueEntry } from '../cost/catalogue.ts';
 import { planRun } from '../cost/planner.ts';
 import type { PlanAdvice, PlannedRun, PlannerDevice } from '../cost/planner-types.ts';
-import { accuracyPriors } from '../cost/priors.ts';
+import { accuracyPriors, priorsOn } from '../cost/priors.ts';
 import {
   KV_PRECISIONS,
   type ModelShape,
@@ -18,11 +17,12 @@ import {
 } from '../cost/shapes.ts';
 import { isReckonError, ReckonError } from '../errors.ts';
 import { openGpu } from '../gpu/index.ts';
-import { fitReport, type LabReport } from '../lab/index.ts';
+import { fitReport } from '../lab/index.ts';
 import { openNodeGpu } from '../node/gpu.ts';
 import { keptModelPath } from '../node/models.ts';
 import { BUDGET_NAMES } from '../strategies/budget.ts';
 import { type Options, readOptions } from './options.ts';
+import { readReport } from './reports.ts';
 import { formatBytes, formatCount } from './terminal.ts';
 
 const WEIGHT_PRECISIONS = Object.keys(WEIGHT_PRECISION_BYTES) as WeightPrecision[];
@@ -33,7 +33,8 @@ const HELP = `usage: reckon plan --task NAME [options]
 Which model, how many chains, how long each, and how much KV: the most accurate plan that stays within a budget, the
 runner-up, and why. It asks no oracle: it trusts an accuracy curve, fitted to an experiment or stated before any.
 
-  --task NAME       ${[...new Set(accuracyPriors().map(({ task }) => task))].join(' | ')}, or a task of the experiment
+  --task NAME       with or without a difficulty, "kk/4": ${[...new Set(accuracyPriors().map(({ task }) => task.split('/')[0]))].join(' | ')},
+                    or a task of the experiment
   --results FILE    results.json of "reckon lab run": its model's curve is fitted to them (repeatable with commas)
   --models A,B…     only these (default: every model with a curve on the task)
   --tokens N --seconds S --eflops X --bytes X   the budget; none: only memory binds
@@ -120,9 +121,7 @@ async function curvesFor(options: Options, task: string): Promise<AccuracyModel[
   for (const path of listOf(options.text('results') ?? '')) {
     if (path !== '') fitted.push(fitReport(await readReport(path), task));
   }
-  const priors = accuracyPriors().filter(
-    (prior) => prior.task === task && !fitted.some(({ model }) => model === prior.model),
-  );
+  const priors = priorsOn(task).filter((prior) => !fitted.some(({ model }) => model === prior.model));
   const all = [...fitted, ...priors];
   const wanted = options.text('models');
   if (wanted === undefined) {
@@ -138,21 +137,6 @@ async function curvesFor(options: Options, task: string): Promise<AccuracyModel[
       hint: `Known: ${all.map(({ model }) => model).join(', ') || 'no model'}.`,
     });
   });
-}
-
-async function readReport(path: string): Promise<LabReport> {
-  let report: LabReport;
-  try {
-    report = JSON.parse(await readFile(path, 'utf8')) as LabReport;
-  } catch (cause) {
-    throw new ReckonError('bad-option', `--results: ${path} cannot be read as JSON.`, { cause });
-  }
-  if (report?.format !== 'reckon-lab-report' || !Array.isArray(report.points)) {
-    throw new ReckonError('bad-option', `--results: ${path} is no report of an experiment.`, {
-      hint: 'Give the results.json that "reckon lab run" wrote.',
-    });
-  }
-  return report;
 }
 
 /** Of the catalogue, or of an embedded model's or folder's config. */

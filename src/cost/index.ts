@@ -26,7 +26,7 @@ export {
 } from './allocation.ts';
 export { ATTENTION_FORMS, attentionBudget, attentionText, type CostAttention, parseAttention } from './attention.ts';
 export { capacityMessage, checkCapacity, type KvDemand, type KvRoom, kvDemand, longestLanes } from './capacity.ts';
-export { CATALOGUE, type CatalogueEntry, catalogueEntry } from './catalogue.ts';
+export { CATALOGUE, type CatalogueEntry, catalogueEntry, DEFAULT_MODEL, EMBEDDED_MODELS } from './catalogue.ts';
 export type { DeviceCost, DeviceFigures, DeviceModel, DeviceSeconds, DeviceTerms } from './device-cost.ts';
 export { deviceCost, deviceModel } from './device-cost.ts';
 export { type EstimateOptions, estimate, PRESETS, type Preset } from './estimate.ts';
@@ -49,7 +49,7 @@ export {
   StepTimePredictor,
   type StepWork,
 } from './predict.ts';
-export { accuracyPrior, accuracyPriors } from './priors.ts';
+export { accuracyPrior, accuracyPriors, priorsOn } from './priors.ts';
 export {
   groupSize,
   type KvPrecision,

@@ -1,8 +1,10 @@
 /**
- * Accuracy curves to begin with, before an experiment of one's own. Each goes through a stated accuracy of one trial; its shape
- * is a guess, the same for all models on a task, and says so.
+ * Accuracy curves to begin with, before an experiment of one's own. Those of the embedded family were fitted to its evaluation
+ * (`npm run report`). Each of the others goes through a stated accuracy of one trial; its shape is a guess, the same for all models
+ * on a task, and says so.
  */
 import { type AccuracyModel, type AccuracyParameters, throughPassAt1 } from './accuracy.ts';
+import measured from './measured.json' with { type: 'json' };
 
 type Shape = Omit<AccuracyParameters, 'location'>;
 
@@ -45,13 +47,24 @@ export function accuracyPriors(): readonly AccuracyModel[] {
       prior(model, 'aime24', aime24, COMPETITION_CAP, COMPETITION, authors),
       prior(model, 'aime25', aime25, COMPETITION_CAP, COMPETITION, authors),
     ]),
+    ...(measured as readonly AccuracyModel[]),
     prior('proto', 'countdown', 85, PUZZLE_CAP, COUNTDOWN, own),
     prior('proto', 'knights', 99, PUZZLE_CAP, KNIGHTS, own),
   ];
   return made;
 }
 
-/** The prior of a model on a task; undefined where nothing is known. */
+/**
+ * The prior of a model on a task; undefined where nothing is known.
+ * @param task its id, or with a difficulty: "kk/4". A prior without one stands in for any.
+ */
 export function accuracyPrior(model: string, task: string): AccuracyModel | undefined {
-  return accuracyPriors().find((item) => item.model === model && item.task === task);
+  const own = accuracyPriors().filter((item) => item.model === model);
+  return own.find((item) => item.task === task) ?? own.find((item) => item.task === task.split('/')[0]);
+}
+
+/** Priors of all models on a task, named as for `accuracyPrior`. */
+export function priorsOn(task: string): AccuracyModel[] {
+  const models = [...new Set(accuracyPriors().map(({ model }) => model))];
+  return models.flatMap((model) => accuracyPrior(model, task) ?? []);
 }

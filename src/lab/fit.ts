@@ -2,17 +2,18 @@
 import type { AccuracyModel } from '../cost/accuracy.ts';
 import { fitAccuracy, type LabPoint } from '../cost/accuracy-fit.ts';
 import { attentionBudget, parseAttention } from '../cost/attention.ts';
-import { accuracyPrior, accuracyPriors } from '../cost/priors.ts';
+import { accuracyPrior, accuracyPriors, priorsOn } from '../cost/priors.ts';
 import { ReckonError } from '../errors.ts';
 import type { LabReport } from './export.ts';
 
 /**
  * The points of one task in a report: coverage, which is what a verifier reaches, and the majority's. Thinking limits
  * stand for the tokens a trial may have: answers are short beside them.
+ * @param task its id, for all difficulties, or with one: "kk/4".
  */
 export function accuracyPoints(report: LabReport, task: string): LabPoint[] {
   return report.points
-    .filter(({ group }) => group.split('/')[0] === task)
+    .filter(({ group }) => group === task || group.split('/')[0] === task)
     .flatMap(({ thinking, kv, n, problems, accuracy }) => {
       const budget = attentionBudget(parseAttention(kv));
       const asked = { tokens: thinking, trials: n, ...(Number.isFinite(budget) ? { kvBudget: budget } : {}) };
@@ -37,8 +38,7 @@ export function fitReport(report: LabReport, task: string): AccuracyModel {
     });
   }
   const { model, device } = report.setting;
-  const prior =
-    accuracyPrior(model, task) ?? accuracyPriors().find((known) => known.task === task) ?? accuracyPriors()[0]!;
+  const prior = accuracyPrior(model, task) ?? priorsOn(task)[0] ?? accuracyPriors()[0]!;
   const { parameters, rmse } = fitAccuracy(points, prior.parameters);
   const problems = Math.max(...points.map((point) => point.problems));
   return {

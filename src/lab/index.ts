@@ -1,5 +1,6 @@
 /** The lab's door: experiments on test-time scaling, run, resumed, looked at. */
 export { type Difference, differencesOf } from './compare.ts';
+export { compareModels } from './compare-models.ts';
 export { type CurvePoint, type Curves, curvesOf, paretoFrontier } from './curves.ts';
 export {
   ACCOUNT_NAMES,

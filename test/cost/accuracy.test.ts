@@ -4,7 +4,7 @@ import { type AccuracyParameters, expectedAccuracy, throughPassAt1, voteAccuracy
 import { fitAccuracy } from '../../src/cost/accuracy-fit.ts';
 import { catalogueEntry } from '../../src/cost/catalogue.ts';
 import { minimise } from '../../src/cost/minimise.ts';
-import { accuracyPrior, accuracyPriors } from '../../src/cost/priors.ts';
+import { accuracyPrior, accuracyPriors, priorsOn } from '../../src/cost/priors.ts';
 
 const parameters: fc.Arbitrary<AccuracyParameters> = fc.record({
   location: fc.double({ min: -4, max: 4, noNaN: true }),
@@ -145,15 +145,17 @@ describe('fitAccuracy', () => {
 
 describe('priors', () => {
   it('belong to models of the catalogue and say what they stand on', () => {
-    for (const { model, evidence, origin, parameters } of accuracyPriors()) {
+    for (const { model, evidence, parameters } of accuracyPriors().filter(({ origin }) => origin === 'prior')) {
       const [percent, tokens] = [...evidence.matchAll(/[\d.]+/g)].map(Number) as [number, number];
       const stated = expectedAccuracy(parameters, { tokens, trials: 1, selection: 'verifier' });
       expect(stated).toBeCloseTo(percent / 100, 9);
       expect(catalogueEntry(model).name).toBe(model);
-      expect(origin).toBe('prior');
       expect(evidence).toMatch(/ % of single trials within \d+ tokens/);
     }
     expect(accuracyPrior('Qwen3-8B', 'chess')).toBeUndefined();
+    // Where nothing is known of a difficulty alone.
+    expect(accuracyPrior('proto', 'countdown/3')).toBe(accuracyPrior('proto', 'countdown'));
+    expect(priorsOn('aime24').map(({ model }) => model)).toContain('Qwen3-8B');
   });
 });
 

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { keep, keepSpeed, readKept, readSpeed, storeName, type TextStorage, unkeep } from '../../demo/lab/kept.ts';
+import {
+  comparable,
+  keep,
+  keepSpeed,
+  readKept,
+  readSpeed,
+  storeName,
+  type TextStorage,
+  unkeep,
+} from '../../demo/lab/kept.ts';
 import { formFor, type LabForm, planOf } from '../../demo/lab/plan.ts';
 
 function experimentOf(patch: Partial<LabForm> = {}) {
@@ -53,6 +62,14 @@ describe('the index of kept experiments', () => {
       { model: 'reckon-1m', style: 'full' as const },
     ].map((patch) => storeName(experimentOf(patch)));
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('finds what can be compared: the same puzzles, another model, something done', () => {
+    const [proto, small, large] = [entryOf({}, 3), entryOf({ model: 'reckon-1m' }, 4), entryOf({ model: 'reckon-2m' })];
+    const older = entryOf({ model: 'reckon-1m', problems: 7 }, 9);
+    const harder = entryOf({ model: 'reckon-2m', difficulty: 4 }, 9);
+    expect(comparable([small, proto, large, older, harder], proto.experiment)).toEqual([small, proto]);
+    expect(comparable([small, older], small.experiment)).toEqual([]);
   });
 
   it('drops what it cannot read, and nothing else', () => {

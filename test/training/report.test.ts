@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { passAtK } from '../../training/report.ts';
+import { passAtK } from '../../training/curves.ts';
 
 describe('pass@k', () => {
   // Zhu et al., arXiv 2506.01347, the authors' calculate_metrics.py.
