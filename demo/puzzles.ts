@@ -1,6 +1,6 @@
 /** What a person can ask a model: a puzzle of a task it knows, or a prompt of their own. */
 import { isReckonError } from '../src/errors.ts';
-import { numberedProblem } from '../src/tasks/corpus/index.ts';
+import { numberedProblem } from '../src/tasks/corpus/split.ts';
 import {
   type Language,
   languageOf,
