@@ -1,5 +1,9 @@
-/** A lane's tokens and log-probabilities depend on its prompt, settings and seed: bit for bit, whatever runs beside it. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+/**
+ * A lane's tokens and log-probabilities depend on its prompt, settings and seed: bit for bit, whatever runs beside it.
+ * On the kernels of either kind of device, which are held against the reference here as well: software drivers take long
+ * to compile those of GPUs, so no other file asks for them.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { GenerateOptions } from '../../src/engine/types.ts';
 import {
   disposeAll,
@@ -68,26 +72,46 @@ function steps(rig: Rig, count: number): Promise<void> {
   });
 }
 
+/** More lanes, and more prompt tokens a step, than rows from which GPUs' tiled matmul takes over. */
+const SIZES = { maxLanes: 40, prefillRows: 48 };
+
 describe.each<{ name: string; options: RigOptions }>([
-  { name: 'the kernels of software drivers', options: {} },
+  { name: 'the kernels of software drivers', options: { open: { tuning: 'cpu' }, serialAttention: true } },
   { name: 'the kernels of GPUs', options: { open: { tuning: 'gpu' }, serialAttention: false } },
 ])('$name', ({ options: kernels }) => {
+  const all = jobs(SIZES.maxLanes, 90);
   let rig: Rig;
+  let lonely: Run[];
   beforeAll(async () => {
-    rig = await openRig(TINY, { maxLanes: 32, prefillRows: 24, ...kernels });
+    rig = await openRig(TINY, { ...SIZES, ...kernels });
+    lonely = await alone(rig, all);
   });
-  afterAll(() => rig.dispose());
+  beforeEach(() => rig.engine.clearPrefixes());
+  afterAll(() => rig?.dispose());
 
-  it.each([3, 8, 32])('gives lane i of %i what it gives the lane alone', async (count) => {
-    const list = jobs(count, 90);
-    const expected = await alone(rig, list);
+  it('score a long prompt as the reference does', async () => {
+    const tokens = randomTokens(170, 5);
+    const lane = rig.engine.open();
+    await lane.append(tokens.slice(0, 100));
+    const scores = await lane.score(tokens.slice(100));
+    lane.dispose();
+    const reference = (await rig.reference()).logits(tokens);
+    for (const [i, score] of scores.entries()) {
+      const logits = reference[99 + i]!;
+      const top = Math.max(...logits);
+      const total = logits.reduce((sum, logit) => sum + Math.exp(logit - top), 0);
+      expect(score).toBeCloseTo(logits[tokens[100 + i]!]! - top - Math.log(total), 4);
+    }
+  });
+
+  it.each([3, 8, SIZES.maxLanes])('give lane i of %i what they give the lane alone', async (count) => {
+    const list = all.slice(0, count);
     const runs = await Promise.all(list.map(({ prompt, options }) => runAlone(rig.engine, prompt, options)));
-    expect(runs).toEqual(expected);
+    expect(runs).toEqual(lonely.slice(0, count));
   });
 
-  it('does so while others join, read long prompts, and leave in the middle', async () => {
-    const list = jobs(6, 60);
-    const expected = await alone(rig, list);
+  it('do so while others join, read long prompts, and leave in the middle', async () => {
+    const list = all.slice(0, 6);
     // Noise: long prompts that start and stop at any step, for as long as the jobs take.
     let over = false;
     const noise = (async () => {
@@ -111,10 +135,10 @@ describe.each<{ name: string; options: RigOptions }>([
     );
     over = true;
     await noise;
-    expect(runs).toEqual(expected);
+    expect(runs).toEqual(lonely.slice(0, 6));
   });
 
-  it('continues all forks of a prompt as if each had read it itself', async () => {
+  it('continue all forks of a prompt as if each had read it itself', async () => {
     const prompt = randomTokens(37, 5);
     const list = Array.from({ length: 8 }, (_, i) => ({ prompt, options: { seed: i, maxTokens: 20 } }));
     const expected = await alone(rig, list);
@@ -126,7 +150,7 @@ describe.each<{ name: string; options: RigOptions }>([
     expect(runs).toEqual(expected);
   });
 
-  it('does not care how a prompt was cut into appends', async () => {
+  it('do not care how a prompt was cut into appends', async () => {
     const prompt = randomTokens(83, 6);
     const options = { seed: 9, maxTokens: 12 };
     const [expected] = await alone(rig, [{ prompt, options }]);
@@ -142,7 +166,7 @@ describe.each<{ name: string; options: RigOptions }>([
 
 it('does not care in which order read-backs arrive', async () => {
   const list = jobs(5, 40);
-  const rig = await openRig(TINY);
+  const rig = await openRig(TINY, SIZES);
   const expected = await alone(rig, list);
   // Firefox fulfils mappings that are ready at the same time in any order.
   const buffer = rig.gpu.device.createBuffer({ size: 16, usage: GPU_MAP_READ });
