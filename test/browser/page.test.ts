@@ -38,22 +38,6 @@ describe('the page', () => {
     expect(await page.$('.notice')).toBeNull();
   });
 
-  it('suggests lanes and lengths within a budget, and says why', async () => {
-    const { page } = open;
-    await page.$eval('input[name=tokens]', (input) => {
-      (input as HTMLInputElement).value = '300';
-      input.dispatchEvent(new Event('change', { bubbles: true }));
-    });
-    await page.click('[data-action=suggest]');
-    await page.waitForFunction(() => document.querySelector('.advice')?.textContent?.includes('expected'));
-    const [lanes, thinking] = await page.$$eval('input[name=lanes], input[name=thinking]', (inputs) =>
-      inputs.map((input) => Number((input as HTMLInputElement).value)),
-    );
-    expect(lanes! * thinking!).toBeLessThanOrEqual(300);
-    await open.screenshot('page-advice');
-    await driver.openReady(page, served.url);
-  });
-
   it('runs eight lanes that stream, are judged and are counted', async () => {
     const { page, screenshot } = open;
     await driver.pressRun(page);
@@ -188,6 +172,22 @@ describe('the page', () => {
     expect(await page.$('[data-action=stop]')).toBeNull();
   });
 
+  it('suggests lanes and lengths within a budget, and says why', async () => {
+    const { page } = open;
+    await driver.fill(page, 'input[name=lanes]', '8');
+    await page.$eval('input[name=tokens]', (input) => {
+      (input as HTMLInputElement).value = '300';
+      input.dispatchEvent(new Event('change', { bubbles: true }));
+    });
+    await page.click('[data-action=suggest]');
+    await page.waitForFunction(() => document.querySelector('.advice')?.textContent?.includes('expected'));
+    const [lanes, thinking] = await page.$$eval('input[name=lanes], input[name=thinking]', (inputs) =>
+      inputs.map((input) => Number((input as HTMLInputElement).value)),
+    );
+    expect(lanes! * thinking!).toBeLessThanOrEqual(300);
+    await open.screenshot('page-advice');
+  });
+
   it('has a name for every control', async () => {
     const { page } = open;
     const nameless = await page.$$eval('button, input, select, textarea', (controls) =>
@@ -222,7 +222,6 @@ describe('the page', () => {
     }
     await page.reload();
     expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
-    await driver.whenIdle(page);
   });
 
   it('said nothing on the console', () => {
