@@ -77,9 +77,7 @@ export function report(): string {
   const models = readdirSync(MODELS).filter((name) => existsSync(join(MODELS, name, 'results.jsonl')));
   const measured = models.map((model) => ({ model, cells: cellsOf(model) }));
   const known = measured.flatMap(({ model, cells }) => curvesOf(model, cells));
-  // A curve a line, so that a change shows what it is of.
-  const lines = known.map((curve) => `  ${JSON.stringify(curve)}`).join(',\n');
-  writeFileSync(MEASURED, known.length > 0 ? `[\n${lines}\n]\n` : '[]\n');
+  writeFileSync(MEASURED, `${JSON.stringify(known, null, 2)}\n`);
   process.stderr.write(`${MEASURED}\n`);
   write('thinking.svg', {
     title: 'More thinking',
