@@ -1,6 +1,13 @@
 /** How many lanes and how long, within the budget that was written: what the planner advises for this model and device. */
 import type { ModelInfo } from '../src/api/types.ts';
-import { accuracyPrior, catalogueEntry, EMBEDDED_MODELS, type PlannerRequest, planRun } from '../src/cost/index.ts';
+import {
+  accuracyPrior,
+  catalogueEntry,
+  EMBEDDED_MODELS,
+  type PlannerModel,
+  type PlannerRequest,
+  planRun,
+} from '../src/cost/index.ts';
 import { ReckonError } from '../src/errors.ts';
 import type { Question } from './puzzles.ts';
 import { BOUNDS, budgetOf, type Settings, selectorFor } from './settings.ts';
@@ -17,14 +24,33 @@ const promptTokens = (text: string) => text.split(/\s+/).length * 2 + 8;
 /** Another model is worth a word where it is better by so much. */
 const WORTH_SAYING = 0.01;
 
+/** As priors name it. */
+function taskOf(question: Question): string {
+  return 'problem' in question ? `${question.problem.task}/${question.problem.difficulty}` : '';
+}
+
+/** The other embedded models that something is known of, as they would be loaded here. */
+function othersThan({ name: loaded, precision }: ModelInfo, task: string): PlannerModel[] {
+  return EMBEDDED_MODELS.flatMap((name) => {
+    const known = name === loaded ? undefined : accuracyPrior(name, task);
+    return known ? [{ shape: catalogueEntry(name), accuracy: known.parameters, precision }] : [];
+  });
+}
+
 /**
  * The most accurate plan within the budget, for a puzzle whose accuracy is known of; and which other of the embedded models
  * would do better within it.
+ * @param others the other models to consider.
  * @throws ReckonError `bad-option` where nothing is known of the model on such questions, or the device was not measured;
  *   `over-capacity` where no plan fits, saying what the least one needs.
  */
-export function suggest(question: Question, settings: Settings, info: ModelInfo): Suggestion {
-  const task = 'problem' in question ? `${question.problem.task}/${question.problem.difficulty}` : '';
+export function suggest(
+  question: Question,
+  settings: Settings,
+  info: ModelInfo,
+  others: readonly PlannerModel[] = othersThan(info, taskOf(question)),
+): Suggestion {
+  const task = taskOf(question);
   const prior = accuracyPrior(info.name, task);
   if (!prior || !('problem' in question)) {
     throw new ReckonError('bad-option', `How accurate ${info.name} is on such questions is not known.`, {
@@ -50,10 +76,6 @@ export function suggest(question: Question, settings: Settings, info: ModelInfo)
   };
   const own = { shape, accuracy: prior.parameters, evidence: prior.evidence, precision };
   const { best, reason } = planRun({ ...request, models: [own] });
-  const others = EMBEDDED_MODELS.flatMap((name) => {
-    const known = name === info.name ? undefined : accuracyPrior(name, task);
-    return known ? [{ shape: catalogueEntry(name), accuracy: known.parameters, precision }] : [];
-  });
   const rival = others.length > 0 ? planRun({ ...request, models: [own, ...others] }).best : best;
   const better =
     rival.accuracy >= best.accuracy + WORTH_SAYING

@@ -4,6 +4,7 @@ import { DEFAULTS, firstWrong, type Settings } from '../../demo/settings.ts';
 import { suggest } from '../../demo/suggest.ts';
 import type { ModelInfo } from '../../src/api/types.ts';
 import { catalogueEntry } from '../../src/cost/catalogue.ts';
+import { accuracyPrior } from '../../src/cost/priors.ts';
 import { taskById } from '../../src/tasks/index.ts';
 
 const question = { problem: taskById('countdown').generate(4) };
@@ -46,6 +47,17 @@ describe('what the page suggests', () => {
   it('thinks in more lanes where more may be spent and a verifier chooses', () => {
     const lanes = (tokens: string) => suggest(question, within({ tokens }), info).settings.lanes!;
     expect(lanes('4000')).toBeGreaterThan(lanes('150'));
+  });
+
+  it('names another model that would do better within the budget, and none that would not', () => {
+    const { precision, shape } = info;
+    const accuracy = accuracyPrior('proto', 'countdown')!.parameters;
+    const other = (location: number) => [
+      { shape: { ...shape, name: 'other' }, precision, accuracy: { ...accuracy, location } },
+    ];
+    const reason = (location: number) => suggest(question, within({ tokens: '400' }), info, other(location)).reason;
+    expect(reason(accuracy.location + 3)).toMatch(/ other would reach [\d.]+ % within the same budget, in \d+ lane/);
+    expect(reason(accuracy.location - 3)).not.toContain('would reach');
   });
 
   it('says so where nothing is known or nothing fits', () => {
