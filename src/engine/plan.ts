@@ -75,8 +75,6 @@ export class StepPlan {
     samples: 0,
   };
   readonly parts = new Map<Sequence, LanePart>();
-  /** Whether rows read the splits that they have in common together. */
-  share = true;
   copies: PageCopy[] = [];
   planned: PlannedSample[] = [];
 
@@ -111,6 +109,15 @@ export class StepPlan {
     this.parts.clear();
     this.copies = [];
     this.planned = [];
+  }
+
+  /** Whether rows read what they have in common together. */
+  get share(): boolean {
+    return this.selections.share;
+  }
+
+  set share(share: boolean) {
+    this.selections.share = share;
   }
 
   get empty(): boolean {
@@ -176,7 +183,14 @@ export class StepPlan {
       const { layers } = this.#model;
       const left = length - tokens;
       shape.sparse.rows++;
-      const { list, searched } = this.selections.add(row, this.#table(task), policy, span, shape.sparse);
+      const { list, searched } = this.selections.add(
+        row,
+        this.#table(task),
+        policy,
+        span,
+        task.sequence.pages.pages,
+        shape.sparse,
+      );
       part.searched += searched;
       writePolicyList(this.lists, row, this.#table(task), length, list, denseLayers);
       for (const layer of denseLayers) shape.sparse.addDense(layer, itemsFor(length) - itemsFor(tokens), left);

@@ -1,6 +1,8 @@
 /** The choices of blocks in a step: room for their scores and lists, and the words that tell the GPU what to choose from. */
 import {
   PAGE_SHIFT,
+  SEARCH_KINDS,
+  SEARCH_ROWS,
   SEARCH_WORDS,
   type SearchKind,
   type SparseWork,
@@ -19,6 +21,26 @@ export interface PlannedModel {
 /** Entries of one KV head's list: pages, or blocks where these are smaller. */
 const entriesOf = ({ blockSize }: Sparsity, { tokens }: Span) => Math.ceil(tokens / Math.min(blockSize, PAGE_SIZE));
 
+/** A search, and the lane it is for. */
+interface Added {
+  readonly policy: Sparsity;
+  readonly candidates: number;
+  readonly pages: readonly number[];
+}
+
+/** How many leading candidates of two searches are the same blocks, for scoring: in all layers alike, and in the same pages. */
+function commonBlocks(a: Added, b: Added): number {
+  const { blockSize, sinks, denseLayers } = a.policy;
+  const alike =
+    blockSize === b.policy.blockSize && sinks === b.policy.sinks && denseLayers.join() === b.policy.denseLayers.join();
+  if (!alike) return 0;
+  const most = Math.min(a.candidates, b.candidates);
+  const end = Math.ceil(((sinks + most) * blockSize) / PAGE_SIZE);
+  let page = Math.floor((sinks * blockSize) / PAGE_SIZE);
+  while (page < end && a.pages[page] === b.pages[page]) page++;
+  return Math.max(0, Math.min(most, Math.floor((page * PAGE_SIZE) / blockSize) - sinks));
+}
+
 export class Selections {
   /** Searches of each kind, as uploaded. */
   readonly words: Readonly<Record<SearchKind, Uint32Array<ArrayBuffer>>>;
@@ -27,6 +49,10 @@ export class Selections {
   /** Words of lists and scores that are given away. */
   #lists = 0;
   #scores = 0;
+  /** Whether searches score what their lanes have in common together. */
+  share = true;
+  /** The search of each kind that was added last. */
+  readonly #last: Partial<Record<SearchKind, Added>> = {};
 
   constructor(limits: StepLimits, model: PlannedModel) {
     this.#limits = limits;
@@ -40,6 +66,7 @@ export class Selections {
   reset(): void {
     this.#lists = 0;
     this.#scores = 0;
+    for (const kind of SEARCH_KINDS) delete this.#last[kind];
   }
 
   /** Whether there is room for the list and scores of another row. */
@@ -56,6 +83,7 @@ export class Selections {
   /**
    * The list of a row whose lane's block table begins at word `table`; where blocks are chosen, with the search that leaves
    * it, which is added to `work`.
+   * @param pages Physical page of each logical one of the lane.
    * @returns the list, and how many vectors are scored for it, on average over the layers.
    */
   add(
@@ -63,6 +91,7 @@ export class Selections {
     table: number,
     policy: Sparsity,
     span: Span,
+    pages: readonly number[],
     work: SparseWork,
   ): { list: TokenList; searched: number } {
     const { blockSize, chosen, sinks, search, denseLayers } = policy;
@@ -74,8 +103,12 @@ export class Selections {
     const { kvHeads, layers } = this.#model;
     const entries = entriesOf(policy, span);
     const base = this.#limits.slots * this.#limits.maxPagesPerLane + this.#lists;
-    const plan = { first: sinks, candidates, chosen, shift, scores: this.#scores, list: base, entries };
     const searches = work.searches[search];
+    const added: Added = { policy, candidates, pages };
+    const before = searches.count % SEARCH_ROWS === 0 || !this.share ? undefined : this.#last[search];
+    this.#last[search] = added;
+    const common = before ? commonBlocks(before, added) : 0;
+    const plan = { first: sinks, candidates, chosen, shift, scores: this.#scores, list: base, entries, common };
     writeSearch(this.words[search], searches.count, row, table, plan, denseLayers);
     searches.add(plan, search, denseLayers);
     this.#lists += kvHeads * entries;

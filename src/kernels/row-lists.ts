@@ -61,6 +61,9 @@ export type SearchKind = (typeof SEARCH_KINDS)[number];
 /** u32 words of a search: `Search` in shaders/lib/step.wesl. */
 export const SEARCH_WORDS = 16;
 
+/** Most searches that read what their lanes have in common together: a tile, from a multiple of this on. */
+export const SEARCH_ROWS = 8;
+
 /** A choice of blocks, as `Search` in shaders/lib/step.wesl has it, without the row and its lane. */
 export interface SearchPlan {
   readonly first: number;
@@ -72,6 +75,8 @@ export interface SearchPlan {
   readonly list: number;
   /** Entries of one KV head's list. */
   readonly entries: number;
+  /** Leading candidates in the same pages as those of the search before it in the tile, which is as dense. Default 0. */
+  readonly common?: number;
 }
 
 export function writeSearch(
@@ -93,6 +98,10 @@ export function writeSearch(
   words[at + 6] = search.scores;
   words[at + 7] = search.list;
   words[at + 8] = search.entries;
+  words[at + 9] = 1;
+  words[at + 10] = search.common ?? 0;
+  // Those before it in the tile have one more behind them.
+  for (let back = 1; back <= index % SEARCH_ROWS; back++) words[at - back * SEARCH_WORDS + 9]!++;
   setLayers(words, at + 12, denseLayers);
 }
 
@@ -105,11 +114,14 @@ export class SearchWork {
   count = 0;
   /** Most candidates of a search. */
   longest = 0;
+  /** Whether searches have candidates in common. */
+  shared = false;
   #candidates = 0;
   #vectors = 0;
   #entries = 0;
-  /** What of count, candidates, vectors and entries falls away in each layer, where rows are dense. */
-  readonly #dense = new Float64Array(4 * MAX_LAYERS);
+  #reads = 0;
+  /** What of count, candidates, vectors, entries and reads falls away in each layer, where rows are dense. */
+  readonly #dense = new Float64Array(5 * MAX_LAYERS);
 
   reset(): void {
     if (this.count > 0) this.#dense.fill(0);
@@ -118,40 +130,52 @@ export class SearchWork {
     this.#candidates = 0;
     this.#vectors = 0;
     this.#entries = 0;
+    this.#reads = 0;
+    this.shared = false;
   }
 
-  add({ candidates, shift, entries }: SearchPlan, kind: SearchKind, denseLayers: readonly number[]): void {
+  add({ candidates, shift, entries, common = 0 }: SearchPlan, kind: SearchKind, denseLayers: readonly number[]): void {
     // Keys are read one by one, summaries page by page.
-    const vectors = candidates * (kind === 'keys' ? 1 << shift : 1 << (shift - PAGE_SHIFT));
+    const per = kind === 'keys' ? 1 << shift : 1 << (shift - PAGE_SHIFT);
+    const vectors = candidates * per;
+    const reads = vectors - common * per;
     this.count++;
     this.longest = Math.max(this.longest, candidates);
     this.#candidates += candidates;
     this.#vectors += vectors;
     this.#entries += entries;
+    this.#reads += reads;
+    if (common > 0) this.shared = true;
     for (const layer of denseLayers) {
-      this.#dense[layer * 4]! += 1;
-      this.#dense[layer * 4 + 1]! += candidates;
-      this.#dense[layer * 4 + 2]! += vectors;
-      this.#dense[layer * 4 + 3]! += entries;
+      this.#dense[layer * 5]! += 1;
+      this.#dense[layer * 5 + 1]! += candidates;
+      this.#dense[layer * 5 + 2]! += vectors;
+      this.#dense[layer * 5 + 3]! += entries;
+      this.#dense[layer * 5 + 4]! += reads;
     }
   }
 
   countAt(layer: number): number {
-    return this.count - this.#dense[layer * 4]!;
+    return this.count - this.#dense[layer * 5]!;
   }
 
   candidatesAt(layer: number): number {
-    return this.#candidates - this.#dense[layer * 4 + 1]!;
+    return this.#candidates - this.#dense[layer * 5 + 1]!;
   }
 
-  /** Keys or page summaries that are read. */
+  /** Keys or page summaries that are scored, each once for every search. */
   vectorsAt(layer: number): number {
-    return this.#vectors - this.#dense[layer * 4 + 2]!;
+    return this.#vectors - this.#dense[layer * 5 + 2]!;
+  }
+
+  /** The same, those that searches have in common once for all of them. */
+  readsAt(layer: number): number {
+    return this.#reads - this.#dense[layer * 5 + 4]!;
   }
 
   /** Entries of the lists that are left. */
   entriesAt(layer: number): number {
-    return this.#entries - this.#dense[layer * 4 + 3]!;
+    return this.#entries - this.#dense[layer * 5 + 3]!;
   }
 }
 

@@ -6,7 +6,7 @@ import { checkNumber } from '../errors.ts';
 import type { Gpu, Kernel } from '../gpu/index.ts';
 import { type AttentionShape, checkAttentionShape, layerBuffer, shapeConstants } from './attention-shape.ts';
 import { kvHeadBytes, type Precisions, precisionConditions } from './precision.ts';
-import { SEARCH_KINDS, type SearchKind } from './row-lists.ts';
+import { SEARCH_KINDS, SEARCH_ROWS, type SearchKind } from './row-lists.ts';
 import type { StepBuffers, StepRecorder, StepShape } from './step.ts';
 import { type SummaryKind, summaryPageBytes } from './summary.ts';
 
@@ -43,7 +43,7 @@ export class Selection {
   /** Bytes that a search reads of each candidate token's key, or of each candidate page's summary, for one KV head. */
   readonly vectorBytes: Record<SearchKind, number>;
   readonly #gpu: Gpu;
-  readonly #score: Partial<Record<SearchKind, Kernel>>;
+  readonly #score: Partial<Record<SearchKind, ScoreKernels>>;
   readonly #choose: Kernel;
   /** u32 [maxScores]; shared by the layers. */
   readonly #scores: GPUBuffer;
@@ -53,7 +53,7 @@ export class Selection {
     options: SelectionOptions,
     perGroup: number,
     vectorBytes: Selection['vectorBytes'],
-    score: Partial<Record<SearchKind, Kernel>>,
+    score: Partial<Record<SearchKind, ScoreKernels>>,
     choose: Kernel,
   ) {
     this.#gpu = gpu;
@@ -73,13 +73,18 @@ export class Selection {
     const tuning = TUNING[gpu.profile.tuning];
     const conditions = precisionConditions(gpu, precisions);
     const shape = shapeConstants(options);
-    const score = (by_keys: boolean) =>
+    const scoreOf = (by_keys: boolean, ROWS: number) =>
       gpu.kernel({
         module: 'attention/score',
         bindings: ['read', 'read', 'read', 'read', 'write', 'uniform'],
-        constants: { ...shape, ...tuning.score },
+        constants: { ...shape, ...tuning.score, ROWS },
         conditions: { ...conditions, by_keys, minmax: !by_keys && summary === 'minmax' },
       });
+    const score = async (by_keys: boolean): Promise<ScoreKernels> => {
+      const shared = gpu.profile.tuning === 'gpu' ? scoreOf(by_keys, SEARCH_ROWS) : null;
+      const [alone, together] = await Promise.all([scoreOf(by_keys, 1), shared]);
+      return { alone, together };
+    };
     const [keys, summaries, choose] = await Promise.all([
       score(true),
       summary ? score(false) : undefined,
@@ -107,20 +112,21 @@ export class Selection {
   bind(gpu: Gpu, { q, keys, summaries, step, layer, part = 0 }: SelectionBuffers): BoundSelection {
     const index = layerBuffer(gpu, this.options, layer, part);
     const ops = SEARCH_KINDS.flatMap((kind) => {
-      const kernel = this.#score[kind];
+      const kernels = this.#score[kind];
       const source = kind === 'keys' ? keys : summaries;
-      if (!kernel || !source) return [];
+      if (!kernels || !source) return [];
       const searches = kind === 'keys' ? step.keySearches : step.summarySearches;
       return {
         kind,
-        score: gpu.bind(kernel, [step.pageLists, q, source, searches, this.#scores, index]),
+        // The layout is that of either kernel.
+        score: gpu.bind(kernels.alone, [step.pageLists, q, source, searches, this.#scores, index]),
         choose: gpu.bind(this.#choose, [step.pageLists, searches, this.#scores, index]),
       };
     });
     return new BoundSelection(this, layer, ops);
   }
 
-  kernels(kind: SearchKind): { score: Kernel; choose: Kernel } {
+  kernels(kind: SearchKind): { score: ScoreKernels; choose: Kernel } {
     return { score: this.#score[kind]!, choose: this.#choose };
   }
 
@@ -128,6 +134,12 @@ export class Selection {
   dispose(): void {
     this.#gpu.free(this.#scores);
   }
+}
+
+/** One search a workgroup, or SEARCH_ROWS that have candidates in common; null on software drivers, where nothing is gained. */
+interface ScoreKernels {
+  alone: Kernel;
+  together: Kernel | null;
 }
 
 interface BoundSearch {
@@ -160,15 +172,17 @@ export class BoundSelection {
       const kernels = this.#selection.kernels(kind);
       const candidates = work.candidatesAt(this.#layer) * kvHeads;
       const vectors = work.vectorsAt(this.#layer) * kvHeads;
+      const together = work.shared ? kernels.score.together : null;
+      const reads = together ? work.readsAt(this.#layer) * kvHeads : vectors;
       const groups = Math.ceil(work.longest / this.#selection.perGroup);
       step.dispatch(
-        kernels.score,
+        together ?? kernels.score.alone,
         score,
-        [groups, work.count * kvHeads],
+        [groups, Math.ceil(work.count / (together ? SEARCH_ROWS : 1)) * kvHeads],
         'search',
         'searched',
         2 * headDim * vectors + searches * heads * headDim,
-        this.#selection.vectorBytes[kind] * vectors + searches * heads * headDim * 4 + 4 * candidates,
+        this.#selection.vectorBytes[kind] * reads + searches * heads * headDim * 4 + 4 * candidates,
       );
       const entries = work.entriesAt(this.#layer) * kvHeads;
       step.dispatch(

@@ -150,6 +150,30 @@ describe.each<{ name: string; options: RigOptions }>([
     expect(runs).toEqual(expected);
   });
 
+  it('choose by a shared prompt what each lane chooses alone, on GPUs together', async () => {
+    const { engine } = rig;
+    const run = async (share: boolean) => {
+      engine.sharePrompt = share;
+      const root = engine.open();
+      await root.append(randomTokens(150, 9));
+      const lanes = root.fork(10);
+      const rows: number[] = [];
+      const stop = engine.onStep(({ decodeRows }) => rows.push(decodeRows));
+      const before = engine.ledger.snapshot().classes.search.bytes;
+      for (const lane of lanes) lane.attention = { kind: 'blockTopK', budget: 32 };
+      const runs = await Promise.all(lanes.map((lane, seed) => readAll(lane.generate({ seed, maxTokens: 6 }))));
+      stop();
+      disposeAll([root, ...lanes]);
+      return { runs, rows, bytes: engine.ledger.snapshot().classes.search.bytes - before };
+    };
+    const [apart, together] = [await run(false), await run(true)];
+    expect(together.runs).toEqual(apart.runs);
+    // In the layer that chooses: eight pages behind the first, of 16 numbers in f32; read once for up to eight lanes.
+    const saved = together.rows.reduce((sum, n) => sum + (n - Math.ceil(n / 8)) * 8 * 16 * 4, 0);
+    expect(saved).toBeGreaterThan(0);
+    expect(apart.bytes - together.bytes).toBe(rig.gpu.profile.tuning === 'gpu' ? saved : 0);
+  });
+
   it('do not care how a prompt was cut into appends', async () => {
     const prompt = randomTokens(83, 6);
     const options = { seed: 9, maxTokens: 12 };

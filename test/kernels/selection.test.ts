@@ -64,6 +64,15 @@ describe.each(['cpu', 'gpu'] as const)('selection, as tuned for a %s', (tuning) 
   it('takes the best blocks by their bounds', async () => {
     const shape = { heads: 3, kvHeads: 1, headDim: 24, precision: 'f16', summary: 'minmax' } as const;
     await checkSelection(gpu, { ...shape, searches: MANY.slice(1), seed: 2 });
+    // Lanes of one prompt: most score it together, in two tiles; one has blocks of its own, one other dense layers.
+    const prompt = Array.from({ length: 11 }, (_, i) => ({
+      blockSize: i === 3 ? (32 as const) : (16 as const),
+      length: 420 + 37 * ((i * 5) % 7),
+      sinks: 1,
+      chosen: 4 + i,
+      denseLayers: i === 6 ? [37] : [0],
+    }));
+    await checkSelection(gpu, { ...shape, searches: prompt, common: 22, seed: 3 });
   });
 });
 

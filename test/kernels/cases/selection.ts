@@ -1,6 +1,12 @@
 /** What must hold of the selection kernels, as checks that any host with a `Gpu` can run: they throw on a mismatch. */
 import type { Gpu } from '../../../src/gpu/index.ts';
-import { SEARCH_WORDS, type SparseWork, writeSearch } from '../../../src/kernels/row-lists.ts';
+import {
+  SEARCH_ROWS,
+  SEARCH_WORDS,
+  type SearchPlan,
+  type SparseWork,
+  writeSearch,
+} from '../../../src/kernels/row-lists.ts';
 import { Selection } from '../../../src/kernels/selection.ts';
 import { createStepBuffers, PAGE_SIZE } from '../../../src/kernels/step.ts';
 import type { SummaryKind } from '../../../src/kernels/summary.ts';
@@ -17,6 +23,8 @@ export interface SelectionCase {
   summary: SummaryKind;
   /** Buffers that summaries lie in, each with as many heads. Default 1. */
   parts?: number;
+  /** Leading pages that all lanes have in common. Default none. */
+  common?: number;
   searches: readonly {
     blockSize: 16 | 32 | 64;
     length: number;
@@ -45,25 +53,34 @@ const LAYER = 37;
  * and many are equal: the rule for ties decides.
  */
 export async function checkSelection(gpu: Gpu, test: SelectionCase): Promise<void> {
-  const { heads, kvHeads, headDim, precision, summary, searches, parts = 1 } = test;
+  const { heads, kvHeads, headDim, precision, summary, searches, parts = 1, common = 0 } = test;
   const random = seeded(test.seed);
   const whole = () => Math.floor(random() * 5) - 2;
   const group = heads / kvHeads;
   const pagesPerLane = Math.max(...searches.map(({ length }) => Math.ceil(length / PAGE_SIZE)));
   const total = searches.length * pagesPerLane;
   const pages = permutation(total, random);
+  for (let lane = 1; lane < searches.length; lane++) {
+    pages.copyWithin(lane * pagesPerLane, 0, Math.min(common, pagesPerLane));
+  }
   const vectors = summary === 'minmax' ? 2 : 1;
   const summaries = Float32Array.from({ length: total * kvHeads * vectors * headDim }, whole);
   // Multiples of the group: their averages are whole numbers as well.
   const q = Float32Array.from({ length: searches.length * heads * headDim }, () => group * whole());
 
-  const plans = [];
+  const plans: Required<SearchPlan>[] = [];
   let list = searches.length * pagesPerLane;
   let scores = 0;
-  for (const { blockSize, length, sinks, chosen } of searches) {
+  for (const [i, { blockSize, length, sinks, chosen, denseLayers }] of searches.entries()) {
     const candidates = Math.floor((length - 1) / blockSize) - sinks;
     const entries = Math.ceil((length - (candidates - chosen) * blockSize) / PAGE_SIZE);
-    plans.push({ first: sinks, candidates, chosen, shift: Math.log2(blockSize), scores, list, entries });
+    const before = i % SEARCH_ROWS === 0 ? undefined : searches[i - 1]!;
+    const alike =
+      before?.blockSize === blockSize && before.sinks === sinks && before.denseLayers?.join() === denseLayers?.join();
+    const most = alike ? Math.min(candidates, plans[i - 1]!.candidates) : 0;
+    const shared = Math.max(0, Math.min(most, Math.floor((common * PAGE_SIZE) / blockSize) - sinks));
+    const shift = Math.log2(blockSize);
+    plans.push({ first: sinks, candidates, chosen, shift, scores, list, entries, common: shared });
     list += kvHeads * entries;
     scores += kvHeads * candidates;
   }
@@ -114,7 +131,8 @@ export async function checkSelection(gpu: Gpu, test: SelectionCase): Promise<voi
       const table = Array.from(pages.subarray(i * pagesPerLane, (i + 1) * pagesPerLane));
       const per = blockSize / PAGE_SIZE;
       const dense = denseLayers?.includes(LAYER);
-      if (!dense) read += plan.candidates * per * kvHeads;
+      const together = gpu.profile.tuning === 'gpu' ? plan.common : 0;
+      if (!dense) read += (plan.candidates - together) * per * kvHeads;
       for (let kv = 0; kv < kvHeads; kv++) {
         const query = Array.from({ length: headDim }, (_, d) => {
           let sum = 0;
