@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: which benchmark, on what. Tables for people, `--json` for programs. */
 import { ReckonError } from '../src/errors.ts';
+import { agreement } from './agreement.ts';
 import { attention } from './attention.ts';
 import { budgets } from './budgets.ts';
 import { decode } from './decode.ts';
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   budgets,
   predict,
   recall,
+  agreement,
   weights,
   'kv-precision': kvPrecision,
 };

@@ -151,10 +151,15 @@ class Attention(nn.Module):
             keys[lanes, :, where] = k.transpose(1, 2).to(keys.dtype)
             values[lanes, :, where] = v.transpose(1, 2).to(values.dtype)
             k, v = keys[:, :, :columns].to(q.dtype), values[:, :, :columns].to(q.dtype)
-        if self.heads != self.kv_heads:
+        group = self.heads // self.kv_heads
+        if rows == 1:
+            # Decoding: the heads of a group are as good as rows of one, and keys and values need not be copied.
+            y = attend(q.view(batch, self.kv_heads, group, self.head_dim), k, v, mask)
+            return self.o_proj(y.reshape(batch, 1, -1))
+        if group > 1:
             # Query head h reads KV head h / group.
-            k = k.repeat_interleave(self.heads // self.kv_heads, dim=1)
-            v = v.repeat_interleave(self.heads // self.kv_heads, dim=1)
+            k = k.repeat_interleave(group, dim=1)
+            v = v.repeat_interleave(group, dim=1)
         y = attend(q, k, v, mask)
         return self.o_proj(y.transpose(1, 2).reshape(batch, rows, -1))
 
