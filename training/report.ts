@@ -1,17 +1,25 @@
 /**
- * `npm run report`: tables and curves of what `evaluate.py` measured, for `models/README.md`. Reads `models/NAME/results.jsonl`,
- * prints pass@1 and pass@8 with their 95 % intervals, and writes the curves beside the README, and what the planner is to know.
+ * Tables and curves of what `evaluate.py` measured, from `models/NAME/results.jsonl`: pass@1 and pass@8 with their 95 % intervals,
+ * accuracy against the limit on thinking, pass@k against k; and what the planner is to know of it.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Plot, type PlotSeries, renderPlot } from '../src/lab/plot.ts';
 import { Bootstrap, type Estimate } from '../src/lab/statistics.ts';
 import { type Cell, curvesOf, passAtK } from './curves.ts';
 
-const MODELS = 'models';
-/** What the planner knows of the models. */
-const MEASURED = 'src/cost/measured.json';
 const RESAMPLES = 2000;
+const TRIES = [1, 2, 4, 8, 16, 32, 64];
+/** The cells whose pass@k is drawn, every model a line. */
+const DRAWN = ['kk/4', 'countdown/4'];
+/** Where the tables stand in the README. */
+const FROM = '<!-- accuracy: written by npm run report -->';
+const TO = '<!-- /accuracy -->';
+
+interface Measured {
+  readonly model: string;
+  readonly cells: readonly Cell[];
+}
 
 function estimate(cell: Cell, k: number): Estimate {
   const values = cell.correct.map((correct) => passAtK(cell.n, correct, k));
@@ -22,22 +30,32 @@ const percent = (x: number): string => (100 * x).toFixed(1);
 const shown = ({ mean, low, high }: Estimate): string => `${percent(mean)} (${percent(low)}–${percent(high)})`;
 const nameOf = ({ task, difficulty }: Cell): string => `${task}/${difficulty}`;
 
-function cellsOf(model: string): Cell[] {
-  const path = join(MODELS, model, 'results.jsonl');
+function cellsOf(path: string): Cell[] {
   return readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Cell);
 }
 
-function table(model: string, cells: readonly Cell[]): string {
-  const whole = cells.filter(({ maxThinking, temperature }) => maxThinking === null && temperature > 0);
-  const rows = whole.map((cell) => {
-    const tries = Math.min(8, cell.n);
-    const length = (cell.tokens / (cell.n * cell.correct.length)).toFixed(0);
-    return `| ${model} | ${nameOf(cell)} | ${shown(estimate(cell, 1))} | ${shown(estimate(cell, tries))} | ${length} | ${cell.correct.length} | ${cell.device} |`;
+/** Sampled, and thinking as long as the context lets it. */
+const isWhole = ({ maxThinking, temperature, n }: Cell): boolean => maxThinking === null && temperature > 0 && n > 1;
+
+/** A row a cell, a column a model. */
+function table(measured: readonly Measured[], show: (cell: Cell) => string): string {
+  const names = [...new Set(measured.flatMap(({ cells }) => cells.filter(isWhole).map(nameOf)))];
+  const rows = names.map((name) => {
+    const found = measured.map(({ cells }) => cells.find((cell) => isWhole(cell) && nameOf(cell) === name));
+    return `| ${name} | ${found.map((cell) => (cell ? show(cell) : '—')).join(' | ')} |`;
   });
-  return rows.join('\n');
+  const head = ['task', ...measured.map(({ model }) => model)];
+  return [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows].join('\n');
+}
+
+/** What was counted, in one sentence. */
+function scope(measured: readonly Measured[]): string {
+  const cells = measured.flatMap(({ cells }) => cells.filter(isWhole));
+  const all = <T>(of: (cell: Cell) => T) => [...new Set(cells.map(of))].sort().join(' or ');
+  return `${all(({ correct }) => correct.length)} held-out problems a cell, ${all(({ n }) => n)} samples each at temperature ${all(({ temperature }) => temperature)}, on ${all(({ device }) => device)}.`;
 }
 
 function point(x: number, of: Estimate) {
@@ -45,7 +63,7 @@ function point(x: number, of: Estimate) {
 }
 
 /** Accuracy against the limit on thinking, a series for every model and cell that was measured with several. */
-function thinkingSeries(model: string, cells: readonly Cell[]): PlotSeries[] {
+function thinkingSeries({ model, cells }: Measured): PlotSeries[] {
   const names = [...new Set(cells.filter(({ maxThinking }) => maxThinking !== null).map(nameOf))];
   return names.map((name) => ({
     name: `${model} ${name}`,
@@ -56,43 +74,96 @@ function thinkingSeries(model: string, cells: readonly Cell[]): PlotSeries[] {
   }));
 }
 
-/** pass@k against k. */
-function sampleSeries(model: string, cells: readonly Cell[]): PlotSeries[] {
-  return cells
-    .filter(({ maxThinking, n }) => maxThinking === null && n > 1)
-    .map((cell) => ({
-      name: `${model} ${nameOf(cell)}`,
-      points: [1, 2, 4, 8, 16, 32, 64].filter((k) => k <= cell.n).map((k) => point(k, estimate(cell, k))),
-    }));
+/** pass@k of one cell against k. */
+function sampleSeries(name: string, measured: readonly Measured[]): PlotSeries[] {
+  return measured.flatMap(({ model, cells }) => {
+    const cell = cells.find((one) => isWhole(one) && nameOf(one) === name);
+    if (!cell) return [];
+    return [
+      {
+        name: model,
+        points: TRIES.filter((k) => k <= cell.n).map((k) => point(k, estimate(cell, k))),
+      },
+    ];
+  });
 }
 
-function write(file: string, plot: Plot): void {
-  if (plot.series.length === 0) return;
-  writeFileSync(join(MODELS, file), renderPlot(plot));
-  process.stderr.write(`${join(MODELS, file)}\n`);
+function measuredModels(folder: string): Measured[] {
+  const size = (model: string) => statSync(join(folder, model, 'model.safetensors')).size;
+  return readdirSync(folder)
+    .filter((name) => existsSync(join(folder, name, 'results.jsonl')))
+    .sort((a, b) => size(a) - size(b) || a.localeCompare(b))
+    .map((model) => ({ model, cells: cellsOf(join(folder, model, 'results.jsonl')) }));
 }
 
-/** @returns the table; the curves are written. */
-export function report(): string {
-  const models = readdirSync(MODELS).filter((name) => existsSync(join(MODELS, name, 'results.jsonl')));
-  const measured = models.map((model) => ({ model, cells: cellsOf(model) }));
-  const known = measured.flatMap(({ model, cells }) => curvesOf(model, cells));
-  writeFileSync(MEASURED, `${JSON.stringify(known, null, 2)}\n`);
-  process.stderr.write(`${MEASURED}\n`);
-  write('thinking.svg', {
-    title: 'More thinking',
-    note: 'pass@1 on held-out problems, 95 % intervals',
-    x: { label: 'most tokens of thinking' },
-    y: { label: 'accuracy' },
-    series: measured.flatMap(({ model, cells }) => thinkingSeries(model, cells)),
-  });
-  write('samples.svg', {
-    title: 'More samples',
-    note: 'pass@k on held-out problems, 95 % intervals',
-    x: { label: 'samples (k)', ticks: [1, 2, 4, 8, 16, 32, 64] },
-    y: { label: 'solved' },
-    series: measured.flatMap(({ model, cells }) => sampleSeries(model, cells)),
-  });
-  const head = '| model | task | pass@1, % | pass@8, % | tokens | problems | device |\n|---|---|---|---|---|---|---|';
-  return [head, ...measured.map(({ model, cells }) => table(model, cells))].join('\n');
+function plotsOf(measured: readonly Measured[]): [file: string, plot: Plot][] {
+  const note = 'on held-out problems, 95 % intervals';
+  return [
+    [
+      'thinking.svg',
+      {
+        title: 'More thinking',
+        note: `pass@1 ${note}`,
+        x: { label: 'most tokens of thinking' },
+        y: { label: 'accuracy' },
+        series: measured.flatMap(thinkingSeries),
+      },
+    ],
+    ...DRAWN.map((name): [string, Plot] => [
+      `samples-${name.replace('/', '-')}.svg`,
+      {
+        title: `More samples: ${name}`,
+        note: `pass@k ${note}`,
+        x: { label: 'samples (k)', ticks: TRIES },
+        y: { label: 'solved' },
+        series: sampleSeries(name, measured),
+      },
+    ]),
+  ];
+}
+
+export interface Report {
+  /** What stands in the README between its marks. */
+  readonly text: string;
+  /** Drawings by file name. */
+  readonly drawings: Readonly<Record<string, string>>;
+  /** What the planner is to know of the models, JSON. */
+  readonly known: string;
+}
+
+/** What the models in `folder` were measured to do. */
+export function report(folder: string): Report {
+  const measured = measuredModels(folder);
+  const text = [
+    scope(measured),
+    '',
+    'pass@1, %:',
+    '',
+    table(measured, (cell) => shown(estimate(cell, 1))),
+    '',
+    'pass@8, %:',
+    '',
+    table(measured, (cell) => shown(estimate(cell, Math.min(8, cell.n)))),
+    '',
+    'Tokens of a sample, prompt aside:',
+    '',
+    table(measured, (cell) => (cell.tokens / (cell.n * cell.correct.length)).toFixed(0)),
+  ].join('\n');
+  const drawn = plotsOf(measured).filter(([, plot]) => plot.series.length > 0);
+  return {
+    text,
+    drawings: Object.fromEntries(drawn.map(([file, plot]) => [file, renderPlot(plot)])),
+    known: `${JSON.stringify(
+      measured.flatMap(({ model, cells }) => curvesOf(model, cells)),
+      null,
+      2,
+    )}\n`,
+  };
+}
+
+/** @returns `readme` with the tables between its marks replaced. */
+export function withTables(readme: string, text: string): string {
+  const [from, to] = [readme.indexOf(FROM), readme.indexOf(TO)];
+  if (from < 0 || to < from) throw new Error(`The README has no place for the tables: ${FROM} … ${TO}`);
+  return `${readme.slice(0, from + FROM.length)}\n\n${text}\n\n${readme.slice(to)}`;
 }

@@ -193,7 +193,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--until", type=int, help="stop after so many tokens in all, the schedule unchanged")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="overrides of the training part")
-    parser.add_argument("--compile", action="store_true", help="fuse elementwise work (PyTorch from 2.0, and a C++ compiler)")
     parser.add_argument("--smoke", action="store_true", help="a minute's run, to see that everything works")
     args = parser.parse_args()
 
@@ -211,9 +210,6 @@ def main() -> None:
     device = torch.device(args.device)
     model_config = ModelConfig.read(args.config, vocab_size=corpus.vocabulary)
     run = Run(model_config, config, corpus, device)
-    if args.compile:
-        # Lengths differ from batch to batch.
-        run.model.hidden = torch.compile(run.model.hidden, dynamic=True)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
