@@ -197,12 +197,14 @@ async function run(experiment: Experiment, source: string, folder: string, optio
 
 function describe(results: StoredResults, folder: string, files: readonly string[]): string {
   const percent = (value: number) => `${(100 * value).toFixed(1)} %`.padStart(7);
-  const lines = reportOf(results).points.map(({ group, thinking, kv, n, accuracy, tokens }) => {
+  const signed = (value: number) => `${value < 0 ? '−' : '+'}${Math.abs(100 * value).toFixed(1)}`.padStart(6);
+  const { kv: policies } = results.header.experiment;
+  const lines = reportOf(results).points.map(({ group, thinking, kv, n, accuracy, change, tokens }) => {
     const { coverage, majority, logprob } = accuracy;
     const range = `${percent(coverage.low)} –${percent(coverage.high)}`;
-    const name = `${group.padEnd(14)} ${String(thinking).padStart(8)} ${kv.padEnd(8)} ${String(n).padStart(4)}`;
-    return `${name}  ${percent(coverage.mean)} (${range})  ${percent(majority.mean)}  ${percent(logprob.mean)}  ${formatCount(tokens.mean).padStart(8)}`;
+    const name = `${group.padEnd(14)} ${String(thinking).padStart(8)} ${kv.padEnd(12)} ${String(n).padStart(4)}`;
+    return `${name}  ${percent(coverage.mean)} (${range})  ${percent(majority.mean)}  ${percent(logprob.mean)}  ${formatCount(tokens.mean).padStart(8)}${change ? `  ${signed(change.mean)} (${signed(change.low)} …${signed(change.high)})` : ''}`;
   });
-  const head = `${'problems'.padEnd(14)} thinking ${'kv'.padEnd(8)}    N  coverage (95 % interval)    majority  log-prob.   tokens`;
+  const head = `${'problems'.padEnd(14)} thinking ${'kv'.padEnd(12)}    N  coverage (95 % interval)    majority  log-prob.   tokens${policies.length > 1 ? `  points against ${policies[0]}, paired` : ''}`;
   return [head, ...lines, '', `In ${folder}: ${[SAMPLES, ...files].join(', ')}.`, ''].join('\n');
 }

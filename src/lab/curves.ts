@@ -22,6 +22,11 @@ export interface CurvePoint {
   /** Samples drawn for each problem. */
   readonly samples: number;
   readonly accuracy: Readonly<Record<Selection, Estimate>>;
+  /**
+   * Coverage less that under the experiment's first KV policy, problem by problem: the same problems meet both, so its interval
+   * is narrower than those of the two suggest. Null for that policy itself.
+   */
+  readonly change: Quantity | null;
   /** Tokens of all N chains. */
   readonly tokens: Quantity;
   /** Counted by the ledger for the prompt and N chains. */
@@ -40,6 +45,8 @@ export interface Curves {
 
 /** One problem's values at one N. */
 interface Row {
+  /** Which problem of its group. */
+  readonly index: number;
   readonly accuracy: Readonly<Record<Selection, number>>;
   readonly tokens: number;
   readonly flops: number;
@@ -50,6 +57,7 @@ interface Row {
 function rowOf(problem: ProblemSamples, n: number, accounts: readonly Account[], seed: number): Row {
   const { samples } = problem;
   return {
+    index: problem.index,
     accuracy: selectionAccuracy(samples, n, seed),
     tokens: n * mean(samples.map((sample) => sample.tokens)),
     ...measuredCost(problem, n),
@@ -107,6 +115,19 @@ function pointsOf(
     bootstraps.set(key, made);
     return made;
   };
+  /** Of the problems that both have; null where there are none. */
+  const changeOf = (strata: readonly Row[][], before: readonly Row[][]): Quantity | null => {
+    const pairs = strata.map((stratum, i) => {
+      const known = new Map(before[i]?.map((row) => [row.index, row.accuracy.coverage]));
+      return stratum.flatMap(({ index, accuracy }) => {
+        const was = known.get(index);
+        return was === undefined ? [] : [accuracy.coverage - was];
+      });
+    });
+    const values = pairs.flat();
+    if (values.length === 0) return null;
+    return { mean: mean(values), ...bootstrapOf(pairs.map((stratum) => stratum.length)).interval(values) };
+  };
   const points: CurvePoint[] = [];
   for (const kv of experiment.kv) {
     for (const thinking of experiment.thinking) {
@@ -126,6 +147,13 @@ function pointsOf(
           n,
           problems: rows.length,
           samples: experiment.samples,
+          change:
+            kv === experiment.kv[0]
+              ? null
+              : changeOf(
+                  strata,
+                  parts.map((part) => at(part, thinking, experiment.kv[0] as string, n)),
+                ),
           accuracy: record(SELECTIONS, (selection) => bootstrap.accuracy(rows.map((row) => row.accuracy[selection]))),
           tokens: quantity((row) => row.tokens),
           flops: mean(rows.map((row) => row.flops)),

@@ -46,6 +46,32 @@ describe('curves', () => {
     expect(new Set(blind.points.map((point) => point.group))).toEqual(new Set(['knights/2', 'all']));
   });
 
+  it('compare KV policies problem by problem, as far as both have them', () => {
+    const made = madeResults();
+    const experiment = { ...made.header.experiment, kv: ['dense', 'window:4+64'] };
+    // Under the window the second countdown problem loses one of its two right samples; the first was not posed.
+    const windowed = made.units
+      .filter(({ task, index }) => task !== 'countdown' || index === 1)
+      .map((unit) => ({
+        ...unit,
+        unit: unit.unit.replace('dense', 'window'),
+        kv: 'window:4+64',
+        samples: unit.samples.map((sample, i) =>
+          unit.task === 'countdown' && i === 1 ? { ...sample, correct: false } : sample,
+        ),
+      }));
+    const { points } = curvesOf({
+      header: { ...made.header, experiment },
+      units: [...made.units, ...windowed],
+    });
+    const change = (kv: string, group: string) =>
+      points.find((point) => point.kv === kv && point.group === group && point.thinking === 4 && point.n === 1)!.change;
+    expect(change('dense', 'all')).toBeNull();
+    expect(change('window:4+64', 'countdown/3')).toEqual({ mean: -0.25, low: -0.25, high: -0.25 });
+    expect(change('window:4+64', 'knights/2')).toEqual({ mean: 0, low: 0, high: 0 });
+    expect(change('window:4+64', 'all')!.mean).toBeCloseTo(-0.25 / 3, 12);
+  });
+
   it('do not depend on the order of the units', () => {
     const made = madeResults();
     expect(curvesOf({ ...made, units: [...made.units].reverse() }).points).toEqual(points);
