@@ -130,15 +130,22 @@ const others: readonly CatalogueEntry[] = [
   entry('meta-llama/Llama-2-7b-chat-hf', [32, 4096, 11008, 32, 32], { ...LLAMA3, vocabSize: 32000, maxContext: 4096 }),
 ];
 
+/** The family that training/ makes. */
+const RECKON: Common = { ...QWEN3, ...TIED, headDim: 32, vocabSize: 256, maxContext: 2048 };
+
 const embedded: readonly CatalogueEntry[] = [
+  entry('models/reckon-125k', [2, 64, 160, 4, 2], RECKON),
+  entry('models/reckon-250k', [4, 64, 192, 4, 2], RECKON),
+  entry('models/reckon-1m', [5, 128, 384, 4, 2], RECKON),
+  entry('models/reckon-2m', [5, 192, 576, 6, 2], RECKON),
   entry('models/proto', [4, 128, 384, 2, 1], { ...QWEN3, headDim: 64, vocabSize: 80, maxContext: 1024 }, TIED),
 ];
 
-/** Names of the models that come with the package, smallest first. */
+/** Names of the models that come with the package: the family, smallest first, then its forerunner. */
 export const EMBEDDED_MODELS: readonly string[] = embedded.map(({ name }) => name);
 
 /** The one that is loaded where nobody names another. */
-export const DEFAULT_MODEL = 'proto';
+export const DEFAULT_MODEL = 'reckon-2m';
 
 export const CATALOGUE: readonly CatalogueEntry[] = [
   ...qwen3,

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parseModelConfig } from '../../src/checkpoint/config.ts';
 import { MODEL_SHAPES } from '../../src/checkpoint/shapes.ts';
-import { CATALOGUE, catalogueEntry } from '../../src/cost/catalogue.ts';
+import { CATALOGUE, catalogueEntry, EMBEDDED_MODELS } from '../../src/cost/catalogue.ts';
 import {
   groupSize,
   kvBytesPerToken,
@@ -43,7 +45,11 @@ const STATED: Record<string, number> = {
   'Phi-4-mini-instruct': 3_836_021_760,
   'TinyLlama-1.1B-Chat-v1.0': 1_100_048_384,
   'Llama-2-7b-chat-hf': 6_738_415_616,
-  // What its model.safetensors holds.
+  // What their model.safetensors hold.
+  'reckon-125k': 127_424,
+  'reckon-250k': 262_976,
+  'reckon-1m': 1_017_536,
+  'reckon-2m': 2_201_984,
   proto: 798_336,
 };
 
@@ -123,8 +129,11 @@ describe('weights', () => {
 
 describe('shapeOf', () => {
   it('takes a loaded config', () => {
-    const { source: _, ...proto } = catalogueEntry('proto');
-    expect(shapeOf(MODEL_SHAPES.proto, 'proto')).toEqual(proto);
+    for (const name of EMBEDDED_MODELS) {
+      const { source, ...shape } = catalogueEntry(name);
+      const config = readFileSync(new URL(`../../${source}/config.json`, import.meta.url), 'utf8');
+      expect(shapeOf(parseModelConfig(config), name)).toEqual(shape);
+    }
     expect(parameterCounts(shapeOf(MODEL_SHAPES['qwen3-1.7b'])).total).toBe(1_720_574_976);
   });
 });

@@ -7,6 +7,7 @@ import { fitReasons, fitWords, progressWords, spaceWords, storedWords, timeLeft 
 import { modelNamed } from '../../src/catalogue/index.ts';
 import { parseModelName } from '../../src/checkpoint/hub/reference.ts';
 import type { DownloadProgress, StoredModel } from '../../src/checkpoint/store/types.ts';
+import { EMBEDDED_MODELS } from '../../src/cost/catalogue.ts';
 import { abortedError, ReckonError } from '../../src/errors.ts';
 
 const stored = (name: string, complete = true): StoredModel => ({
@@ -75,10 +76,13 @@ describe('the rows of the chooser', () => {
   it('have what is here on top, each model once, and others that the catalogue does not have', () => {
     const here = [stored('mlc-ai/Qwen3-0.6B-q4f16_1-MLC'), stored('someone/else', false)];
     const rows = rowsOf(here, around, { text: '', fitting: false });
-    expect(rows.here.map(({ name }) => name)).toEqual(['proto', 'Qwen3-0.6B-q4f16_1-MLC', 'someone/else']);
+    expect(rows.here.map(({ name }) => name)).toEqual([
+      ...EMBEDDED_MODELS,
+      ...['Qwen3-0.6B-q4f16_1-MLC', 'someone/else'],
+    ]);
     expect(rows.there.some(({ name }) => name === 'Qwen3-0.6B-q4f16_1-MLC')).toBe(false);
     // What is here need not be fetched again.
-    expect(rowsOf(here, { ...around, free: 0 }, { text: '', fitting: false }).here[1]!.fit?.fits).toBe(true);
+    expect(rowsOf(here, { ...around, free: 0 }, { text: '', fitting: false }).here.at(-2)!.fit?.fits).toBe(true);
     expect(rowsOf([], { ...around, free: 0 }, { text: '', fitting: true }).there).toEqual([]);
   });
 

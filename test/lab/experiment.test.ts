@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_MODEL } from '../../src/cost/catalogue.ts';
 import { isReckonError } from '../../src/errors.ts';
 import { checkExperiment, parseExperiment } from '../../src/lab/experiment.ts';
 
@@ -8,7 +9,7 @@ describe('an experiment', () => {
   it('fills in what is left out, and sorts what has an order', () => {
     expect(checkExperiment(least)).toEqual({
       title: 'Experiment',
-      model: 'proto',
+      model: DEFAULT_MODEL,
       tasks: [{ task: 'countdown', difficulties: [3] }],
       problems: 4,
       seed: 1,
