@@ -31,8 +31,17 @@ afterAll(async () => {
 const words = (selector: string) => driver.text(open.page, selector);
 const whenPhase = (phase: string) => open.page.waitForSelector(`.lab-progress[data-phase=${phase}]`, PATIENCE);
 
-/** "3 of 8 runs" → 3. */
-const runsDone = async () => Number(/(\d+) of \d+ runs/.exec(await words('.lab-progress p'))?.[1]);
+const RUNS = /(\d+) of \d+ runs/;
+
+/** "3 of 8 runs" → 3, as soon as it is said. */
+async function runsDone(): Promise<number> {
+  await open.page.waitForFunction(
+    (shape: string) => new RegExp(shape).test(document.querySelector('.lab-progress p')?.textContent ?? ''),
+    PATIENCE,
+    RUNS.source,
+  );
+  return Number(RUNS.exec(await words('.lab-progress p'))?.[1]);
+}
 
 /** Presses a button of the files and returns what the browser then saved. */
 async function download(file: string, saved: string): Promise<string> {
