@@ -12,6 +12,8 @@ export interface Cell {
   readonly n: number;
   readonly temperature: number;
   readonly maxThinking: number | null;
+  /** Most tokens of a sample, thinking and answer. */
+  readonly maxTokens: number;
   /** Right samples of each problem, of `n`. */
   readonly correct: readonly number[];
   /** Of all samples together. */
@@ -37,8 +39,6 @@ export function passOf({ n, correct }: Cell, k: number): number {
   return mean(correct.map((right) => passAtK(n, right, k)));
 }
 
-/** Tokens of a thought that nothing bounds: the embedded models' context. */
-const UNBOUND = 2048;
 const TRIES = [1, 2, 4, 8];
 /** Where nothing was measured: how problems differ, how suddenly thoughts end, how wrong answers agree, what sparse attention loses. */
 const ASSUMED = { spread: 1, slope: 3, rivalry: 0.3, halfBudget: 32 };
@@ -49,7 +49,7 @@ const MOST = 0.98;
 const digits = (value: number) => Number(value.toPrecision(4));
 
 function pointsOf(cell: Cell): LabPoint[] {
-  const tokens = cell.maxThinking ?? UNBOUND;
+  const tokens = cell.maxThinking ?? cell.maxTokens;
   return TRIES.filter((k) => k <= cell.n).map((trials) => {
     const problems = cell.correct.length;
     return { tokens, trials, selection: 'verifier', accuracy: passOf(cell, trials), problems };
@@ -60,10 +60,10 @@ function pointsOf(cell: Cell): LabPoint[] {
 function curveOf(model: string, task: string, cells: readonly Cell[]): AccuracyModel | null {
   const free = cells.find(({ maxThinking }) => maxThinking === null);
   if (!free) return null;
-  const { n, tokens, correct, device } = free;
+  const { n, tokens, correct, device, maxTokens } = free;
   const shape = { ...ASSUMED, halfLength: tokens / (n * correct.length) };
-  const done = 1 / (1 + (shape.halfLength / UNBOUND) ** shape.slope);
-  const prior = throughPassAt1(Math.min(MOST * done, Math.max(LEAST, passOf(free, 1))), UNBOUND, shape);
+  const done = 1 / (1 + (shape.halfLength / maxTokens) ** shape.slope);
+  const prior = throughPassAt1(Math.min(MOST * done, Math.max(LEAST, passOf(free, 1))), maxTokens, shape);
   const { parameters } = fitAccuracy(cells.flatMap(pointsOf), prior);
   const names = Object.keys(parameters) as (keyof AccuracyParameters)[];
   const limits = cells.flatMap(({ maxThinking }) => (maxThinking === null ? [] : [maxThinking]));

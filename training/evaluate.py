@@ -90,6 +90,7 @@ def main() -> None:
                 right = [0] * len(problems)
                 for one, verdict in zip(drawn, verdicts):
                     right[one.prompt] += bool(verdict["correct"])
+                cell["maxTokens"] = args.max_tokens
                 cell["correct"] = right
                 cell["tokens"] = sum(len(one.ids) for one in drawn)
                 cell["seconds"] = round(time.time() - began, 1)

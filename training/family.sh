@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole family on one CUDA GPU: corpus, supervised training of four sizes, reinforcement of one, evaluation. Every step
+# The whole family on one CUDA GPU: corpus, supervised training of five sizes, reinforcement of one, evaluation. Every step
 # goes on where it was stopped: run it again. Needs Node 20 beside PyTorch, for the corpus, the rewards and the verdicts.
 #
 #   training/family.sh [WORK]            WORK: corpus and checkpoints (default training-work)

@@ -16,7 +16,17 @@ function cell(parameters: AccuracyParameters, maxThinking: number | null): Cell 
     return Math.round(16 * done * able);
   });
   const drawn = problems * 16;
-  return { task: 'kk', difficulty: 3, n: 16, temperature: 1, maxThinking, correct, tokens: 150 * drawn, device: 'cpu' };
+  return {
+    task: 'kk',
+    difficulty: 3,
+    n: 16,
+    temperature: 1,
+    maxThinking,
+    maxTokens: 2048,
+    correct,
+    tokens: 150 * drawn,
+    device: 'cpu',
+  };
 }
 
 const TRUE: AccuracyParameters = {
