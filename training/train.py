@@ -123,6 +123,13 @@ class Run:
         self.stream.restore(state["stream"])
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
 
+    def begin_with(self, path: Path) -> None:
+        """Takes another run's weights, and nothing else of it."""
+        state = torch.load(path, map_location=self.device)
+        if state["model_config"] != vars(self.model.config):
+            raise ValueError(f"{path} is of another model")
+        self.model.load_state_dict(state["model"])
+
     def train_step(self) -> dict:
         examples = self.stream.draw(self.config.step_tokens)
         batches = pack(self.corpus, examples, self.config.micro_tokens)
@@ -189,6 +196,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="model and training, JSON")
     parser.add_argument("--corpus", required=True, help="what `npm run corpus -- --tokens PREFIX` was told")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint.pt and metrics.jsonl go here")
+    parser.add_argument("--init", type=Path, help="a checkpoint.pt whose weights to begin with; all else begins anew")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--until", type=int, help="stop after so many tokens in all, the schedule unchanged")
@@ -215,6 +223,8 @@ def main() -> None:
     if checkpoint.exists():
         run.load(checkpoint)
         print(f"going on from step {run.step}", flush=True)
+    elif args.init:
+        run.begin_with(args.init)
     print(f"{run.model.parameter_count()} parameters, {len(corpus)} examples, {len(corpus.ids)} tokens", flush=True)
     run.train(args.out, min(config.tokens, args.until or config.tokens))
 

@@ -38,7 +38,7 @@ const FAMILY: readonly Offer[] = [
     task: islanders,
     difficulty: 3,
     taught: [2, 3, 4],
-    thinking: { 2: 256, 3: 512, 4: 896, 5: 1280, 6: 1792, 7: 1792 },
+    thinking: { 2: 352, 3: 784, 4: 1344, 5: 1792, 6: 1792, 7: 1792 },
   },
   { task: arithmetic, difficulty: 2, taught: [1, 2, 3], thinking: { 1: 192, 2: 320, 3: 512, 4: 768, 5: 896 } },
   { task: recall, difficulty: 8, taught: [8, 16], thinking: { 8: 96, 16: 96, 32: 96, 64: 96, 128: 96, 224: 96 } },

@@ -72,8 +72,11 @@ const KEPT: Readonly<Record<Length, readonly StepRole[]>> = {
   pruned: ['path'],
 };
 
-/** The length that suits a level: a hard problem is searched aloud, an easy one is not. */
-export const FITTING: Readonly<Record<Level, Length>> = { easy: 'pruned', medium: 'trimmed', hard: 'full' };
+/**
+ * The length that suits a level. Whoever has to turn back must have seen it done, so only easy problems leave their detours out;
+ * and none leaves out the work on paper, which small models cannot do in the head.
+ */
+export const FITTING: Readonly<Record<Level, Length>> = { easy: 'trimmed', medium: 'full', hard: 'full' };
 
 export function stepsOf({ steps }: Trace, length: Length): Step[] {
   return steps.filter(({ role }) => KEPT[length].includes(role));

@@ -194,6 +194,19 @@ class Training(unittest.TestCase):
                 losses = [float(run.train_step()["loss"]) for _ in range(20)]
                 self.assertLess(losses[-1], 0.8 * losses[0], precision)
 
+    def test_a_second_run_begins_with_the_weights_of_the_first_and_nothing_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            corpus, out = small_corpus(folder), Path(folder)
+            first = self.run_of(corpus)
+            first.train(out, 400)
+            second = self.run_of(corpus)
+            second.begin_with(out / "checkpoint.pt")
+            for name, weight in first.model.state_dict().items():
+                self.assertTrue(torch.equal(weight, second.model.state_dict()[name]), name)
+            self.assertEqual((second.step, second.tokens), (0, 0))
+            other = Run(ModelConfig(32, 64, 2, 4, 2, 8, 40, 128), self.config(), corpus, torch.device("cpu"))
+            self.assertRaisesRegex(ValueError, "another model", other.begin_with, out / "checkpoint.pt")
+
     def test_a_checkpoint_of_another_model_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:
             corpus, path = small_corpus(folder), Path(folder) / "c.pt"

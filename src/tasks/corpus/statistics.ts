@@ -8,7 +8,7 @@ export interface TraceStatistics {
   readonly task: string;
   readonly difficulty: number;
   readonly problems: number;
-  /** Steps that try something: all but those that turn back or look again. Mean over problems. */
+  /** Steps that try something: all but those that turn back, look again, or look at a statement. Mean over problems. */
   readonly nodes: number;
   /** Share of these that come to nothing: mean over problems, and median. */
   readonly failed: { readonly mean: number; readonly median: number };
@@ -43,6 +43,8 @@ export const PUBLISHED_KNIGHTS: Readonly<Record<number, { nodes: number; failed:
 };
 
 const TURN = /^(?:back|Wait)\b|reconsider/u;
+/** Steps that read what is given, or look at it under what is supposed. */
+const LOOK = / says /u;
 
 function average(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -65,12 +67,12 @@ export function traceStatistics(task: TracedTask, difficulty: number, problems: 
     const problem = drawProblem(task, difficulty, random, false);
     const trace = task.trace(problem, random);
     const steps = trace?.steps ?? [];
-    const nodes = steps.filter(({ text }) => !TURN.test(text));
+    const nodes = steps.filter(({ text }) => !TURN.test(text) && !LOOK.test(text));
     const failed = nodes.filter(({ role }) => role === 'failure' || role === 'detour').length;
     return {
       nodes: nodes.length,
       failed: failed / nodes.length,
-      turns: steps.length - nodes.length,
+      turns: steps.filter(({ text }) => TURN.test(text)).length,
       full: tokens(steps),
       pruned: trace ? tokens(stepsOf(trace, 'pruned')) : 0,
       prompt: encodeFamily(problem.prompt).length,

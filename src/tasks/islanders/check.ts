@@ -1,13 +1,23 @@
 /** Replays a trace of Knights & Knaves line by line: are its facts true, and does each conclusion follow? */
 import { invalid, SCORES, type StepCheck, valid } from '../traced.ts';
 import { evaluate, fits, type IslandersData, type Known, mentioned, type Statement } from './claims.ts';
-import { clashText, reconsiderText, touched } from './search.ts';
+import { clashText, reconsiderText, supposeText, touched, waitText } from './search.ts';
 import { kindOf, lookText } from './wording.ts';
 
-const SUPPOSE = /^([A-Z][a-z]*) (knight|knave):(.*)$/u;
-const RECONSIDER = /^(?:([A-Za-z, ]*?) fails?, )?reconsider ([A-Z][a-z]*)(?:: (.*))?$/u;
-const WAIT = /^Wait, (.*)$/u;
-const ENDING = /^(.*?) ?(ok|all fit|but [A-Z][a-z]* (?:knight|knave))$/u;
+const SUPPOSE = /^([A-Z][a-z]*) (knight|knave):/u;
+const LOOK = /^([A-Z][a-z]*) says (.*? is [TF?])(?: (ok|all fit|but [A-Z][a-z]* (?:knight|knave)))?$/u;
+const RECONSIDER = /^(?:([A-Za-z, ]*?) fails?, )?reconsider ([A-Z][a-z]*)$/u;
+const WAIT = /^Wait, /u;
+
+/** Statements to be looked at, in this order, and what a look without a clash says at the end. */
+interface Looking {
+  readonly statements: readonly Statement[];
+  at: number;
+  readonly fine: 'ok' | 'all fit';
+  /** Who is supposed; null where everything is looked at again. */
+  readonly who: number | null;
+  readonly score: number;
+}
 
 class Replay {
   readonly #data: IslandersData;
@@ -16,6 +26,7 @@ class Replay {
   readonly #stack: number[] = [];
   /** Kinds that fell, by person, since the supposition before. */
   readonly #fallen = new Map<number, Set<boolean>>();
+  #looking: Looking | null = null;
 
   constructor(data: IslandersData, solution: readonly boolean[]) {
     this.#data = data;
@@ -24,12 +35,14 @@ class Replay {
   }
 
   step(line: string): StepCheck {
+    const look = LOOK.exec(line);
+    if (look) return this.#look(look[1] as string, `${look[1]} says ${look[2]}`, look[3]);
+    const unfinished = this.#leave();
     const suppose = SUPPOSE.exec(line);
-    if (suppose) return this.#suppose(suppose[1] as string, suppose[2] === 'knight', (suppose[3] as string).trim());
+    if (suppose) return this.#suppose(line, suppose[1] as string, suppose[2] === 'knight', unfinished);
     const back = RECONSIDER.exec(line);
-    if (back) return this.#reconsider(line, back[1], back[2] as string);
-    const wait = WAIT.exec(line);
-    if (wait) return this.#wait(wait[1] as string);
+    if (back) return this.#reconsider(line, back[1], back[2] as string, unfinished);
+    if (WAIT.test(line)) return this.#wait(line, unfinished);
     return invalid('This is not a step of such a search.');
   }
 
@@ -47,57 +60,106 @@ class Replay {
     return this.#stack.every((who) => this.#known[who] === this.#solution[who]);
   }
 
-  #suppose(name: string, knight: boolean, rest: string): StepCheck {
+  /** Ends looking. @returns what is wrong with ending it here, or null. */
+  #leave(): StepCheck | null {
+    const looking = this.#looking;
+    this.#looking = null;
+    if (!looking) return null;
+    if (looking.who !== null) this.#accept(looking.who);
+    return invalid('Not every statement that matters has been looked at.', SCORES.unfounded);
+  }
+
+  #accept(who: number): void {
+    this.#stack.push(who);
+    this.#fallen.delete(who);
+  }
+
+  #suppose(line: string, name: string, knight: boolean, unfinished: StepCheck | null): StepCheck {
     const who = this.#person(name);
     if (who < 0) return invalid(`${name} is not in the puzzle.`);
     if (this.#known[who] !== null) return invalid(`${name} is supposed already.`, SCORES.unfounded);
-    const ending = ENDING.exec(rest);
-    if (!ending || ending[2] === 'all fit') return invalid('The supposition ends without "ok" or "but".');
     const statements = touched(this.#data, this.#stack, who);
+    const hopeful = this.#onTheWay();
     this.#known[who] = knight;
-    const clash = statements.find((statement) => !fits(statement, this.#known));
-    const verdict = this.#looks(ending[1] as string, ending[2] as string, statements, clash, 'ok');
-    if (ending[2] === 'ok') {
-      this.#stack.push(who);
-      this.#fallen.delete(who);
-      return verdict ?? this.#stands(name);
+    const clash = statements.some((statement) => !fits(statement, this.#known));
+    // A supposition that falls at once costs no turning back.
+    const good = hopeful && (clash || knight === this.#solution[who]);
+    const score = good ? SCORES.good : SCORES.astray;
+    this.#looking = { statements, at: 0, fine: 'ok', who, score };
+    const right = supposeText(this.#data, who, this.#known);
+    if (line !== right) return invalid(`It should read ${JSON.stringify(right)}.`);
+    if (unfinished) return unfinished;
+    return good
+      ? valid(score, `${name} is to be tried so.`)
+      : valid(score, `${name} may be tried so, but no solution lies there.`);
+  }
+
+  /** One statement looked at; `ending`, behind `line`, is what is concluded from it, if anything. */
+  #look(name: string, line: string, ending: string | undefined): StepCheck {
+    const looking = this.#looking;
+    if (!looking) return invalid('Nothing is to be looked at here.', SCORES.unfounded);
+    const statement = looking.statements[looking.at++];
+    const clash = statement !== undefined && !fits(statement, this.#known);
+    const last = looking.at >= looking.statements.length;
+    const verdict = this.#verdict(looking, name, line, ending, statement, clash, last);
+    if (ending !== undefined) {
+      this.#looking = null;
+      this.#conclude(looking, ending, statement);
     }
-    this.#known[who] = null;
-    this.#fall(who, knight);
-    return verdict ?? valid(SCORES.good, `${name} cannot be a ${kindOf(knight)} here.`);
+    return verdict;
   }
 
-  #stands(name: string): StepCheck {
-    return this.#onTheWay()
-      ? valid(SCORES.good, `${name} may be so.`)
-      : valid(SCORES.astray, `${name} may be so as far as is known, but no solution lies there.`);
-  }
-
-  /** What is wrong with the statements looked at and the conclusion, or null. `fine` is how a line ends without a clash. */
-  #looks(
-    written: string,
-    ending: string,
-    statements: readonly Statement[],
-    clash: Statement | undefined,
-    fine: string,
-  ): StepCheck | null {
+  #verdict(
+    looking: Looking,
+    name: string,
+    line: string,
+    ending: string | undefined,
+    statement: Statement | undefined,
+    clash: boolean,
+    last: boolean,
+  ): StepCheck {
     const { people } = this.#data;
-    const looks = written === '' ? [] : written.split('; ');
-    for (const [i, look] of looks.entries()) {
-      const statement = statements[i];
-      if (!statement) return invalid('A statement is looked at that this does not touch.', SCORES.unfounded);
-      const right = lookText(statement, people, this.#known);
-      if (look !== right) return invalid(`${JSON.stringify(look)} should read ${JSON.stringify(right)}.`);
+    if (!statement || people[statement.speaker] !== name) {
+      return invalid('A statement is looked at that is not the next to matter.', SCORES.unfounded);
     }
-    const wanted = clash ? statements.indexOf(clash) + 1 : statements.length;
-    if (looks.length !== wanted) {
-      return invalid(`${looks.length} statements are looked at, not ${wanted}.`, SCORES.unfounded);
+    const look = lookText(statement, people, this.#known);
+    if (line !== look) return invalid(`It should read ${JSON.stringify(look)}.`);
+    const right = clash ? clashText(this.#data, statement, this.#known) : last ? looking.fine : undefined;
+    if (ending !== right) {
+      return invalid(
+        `It should end ${right === undefined ? 'without a verdict' : `with "${right}"`}.`,
+        SCORES.unfounded,
+      );
     }
-    const right = clash ? clashText(this.#data, clash, this.#known) : fine;
-    return ending === right ? null : invalid(`It ends with "${ending}" instead of "${right}".`, SCORES.unfounded);
+    if (looking.who === null) {
+      if (clash) return valid(SCORES.good, 'The second look finds the mistake.');
+      if (!last || statement === undefined) return valid(SCORES.good, 'That fits.');
+      const open = looking.statements.some(({ claim }) => evaluate(claim, this.#known) === null);
+      return open ? invalid('Not everybody is known yet.', SCORES.unfounded) : valid(SCORES.good, 'Everything fits.');
+    }
+    const who = people[looking.who] as string;
+    if (clash) return valid(looking.score, `${who} cannot be a ${kindOf(this.#known[looking.who] === true)} here.`);
+    return valid(looking.score, ending === undefined ? 'That fits.' : `${who} may be so.`);
   }
 
-  #reconsider(line: string, failedText: string | undefined, name: string): StepCheck {
+  /** What a line's last words do, right or not: a search goes on from what it has written. */
+  #conclude({ who }: Looking, ending: string, statement: Statement | undefined): void {
+    if (who === null) {
+      if (!ending.startsWith('but') || !statement) return;
+      // What was supposed behind the last person involved goes with the mistake.
+      const involved = [statement.speaker, ...mentioned(statement.claim)];
+      while (this.#stack.length > 0 && !involved.includes(this.#stack.at(-1) as number)) {
+        this.#known[this.#stack.pop() as number] = null;
+      }
+    } else if (ending === 'ok') this.#accept(who);
+    else {
+      const knight = this.#known[who] === true;
+      this.#known[who] = null;
+      this.#fall(who, knight);
+    }
+  }
+
+  #reconsider(line: string, failedText: string | undefined, name: string, unfinished: StepCheck | null): StepCheck {
     const who = this.#person(name);
     const at = this.#stack.indexOf(who);
     if (who < 0 || at < 0) return invalid(`${name} is not supposed, and cannot be reconsidered.`, SCORES.unfounded);
@@ -106,16 +168,14 @@ class Replay {
     const knight = this.#known[who] === true;
     for (const one of before) this.#known[one] = null;
     this.#stack.length = at;
-    const standing = this.#stack
-      .map((one) => `${this.#data.people[one]} ${kindOf(this.#known[one] === true)}`)
-      .join(', ');
     const numbers = failed.map((one) => this.#person(one));
-    const right = reconsiderText(this.#data, numbers, who, standing);
+    const right = reconsiderText(this.#data, numbers, who);
     const justified = this.#justified(numbers, before);
     for (const one of before.slice(1)) this.#fallen.delete(one);
     for (const one of numbers) this.#fallen.delete(one);
     this.#fall(who, knight);
     if (line !== right) return invalid(`It should read ${JSON.stringify(right)}.`);
+    if (unfinished) return unfinished;
     if (justified) return justified;
     if (this.#fallen.get(who)?.size === 2) {
       return invalid(`${name} has been tried both ways already.`, SCORES.unfounded);
@@ -141,24 +201,12 @@ class Replay {
     return null;
   }
 
-  #wait(rest: string): StepCheck {
-    const ending = ENDING.exec(rest);
-    if (!ending || ending[2] === 'ok') return invalid('The second look ends without "all fit" or "but".');
+  #wait(line: string, unfinished: StepCheck | null): StepCheck {
     const { statements } = this.#data;
-    const clash = statements.find((statement) => !fits(statement, this.#known));
-    const wrong = this.#looks(ending[1] as string, ending[2] as string, statements, clash, 'all fit');
-    if (wrong) return wrong;
-    if (!clash && statements.some(({ claim }) => evaluate(claim, this.#known) === null)) {
-      return invalid('Not everybody is known yet.', SCORES.unfounded);
-    }
-    if (clash) {
-      // What was supposed behind the last person involved goes with the mistake.
-      const involved = [clash.speaker, ...mentioned(clash.claim)];
-      while (this.#stack.length > 0 && !involved.includes(this.#stack.at(-1) as number)) {
-        this.#known[this.#stack.pop() as number] = null;
-      }
-    }
-    return valid(SCORES.good, clash ? 'The second look finds the mistake.' : 'Everything fits.');
+    this.#looking = { statements, at: 0, fine: 'all fit', who: null, score: SCORES.good };
+    const right = waitText(this.#data, this.#known);
+    if (line !== right) return invalid(`It should read ${JSON.stringify(right)}.`);
+    return unfinished ?? valid(SCORES.good, 'Everything is to be looked at again.');
   }
 }
 

@@ -1,12 +1,13 @@
 /**
- * A backtracking search written out. People are considered in order, but those whom the last supposed speaker mentions come
+ * A backtracking search written out: a supposition a line, with everybody's state, and behind it a line for each statement that
+ * it may decide. People are considered in order, but those whom the last supposed speaker mentions come
  * first; each is supposed to be of one kind, then of the other. A supposition falls when a statement of somebody supposed
  * comes out against them; when both kinds have fallen, the last supposition before is taken back.
  */
 import type { Random } from '../random.ts';
 import type { Reconsidering, Step, StepRole, Trace } from '../traced.ts';
 import { type Claim, evaluate, fits, type IslandersData, type Known, mentioned, type Statement } from './claims.ts';
-import { assignmentText, kindOf, lookText, mark, markedText } from './wording.ts';
+import { assignmentText, kindOf, lookText, mark, markedText, stateText } from './wording.ts';
 
 interface Supposition {
   readonly who: number;
@@ -31,12 +32,20 @@ export function clashText({ people }: IslandersData, { speaker }: Statement, kno
   return `but ${people[speaker]} ${kindOf(known[speaker] === true)}`;
 }
 
-/** `Bob fails, reconsider Alice`, with who stands: `: Carol knight`. */
-export function reconsiderText(data: IslandersData, failed: readonly number[], who: number, standing: string): string {
-  const { people } = data;
+/** `Bob fails, reconsider Alice`. */
+export function reconsiderText({ people }: IslandersData, failed: readonly number[], who: number): string {
   const names = failed.map((one) => people[one]).join(', ');
   const start = failed.length === 0 ? '' : `${names} ${failed.length === 1 ? 'fails' : 'fail'}, `;
-  return `${start}reconsider ${people[who]}${standing === '' ? '' : `: ${standing}`}`;
+  return `${start}reconsider ${people[who]}`;
+}
+
+/** A supposition, and everybody's state with it: `Bob knave: Alice knight Bob knave Carol ?`. */
+export function supposeText({ people }: IslandersData, who: number, known: Readonly<Known>): string {
+  return `${people[who]} ${kindOf(known[who] === true)}: ${stateText(people, known)}`;
+}
+
+export function waitText({ people }: IslandersData, known: Readonly<Known>): string {
+  return `Wait, ${stateText(people, known)}`;
 }
 
 /**
@@ -87,10 +96,6 @@ class Search {
     return this.#stack.map(({ who }) => who);
   }
 
-  #standing(): string {
-    return this.#order.map((who) => `${this.#data.people[who]} ${kindOf(this.#known[who] === true)}`).join(', ');
-  }
-
   /** Whom to consider next: someone whom the last possible of those supposed mentions, else the first in the list. */
   #next(): number {
     const free = (who: number) => this.#known[who] === null;
@@ -102,33 +107,40 @@ class Search {
     return this.#known.indexOf(null);
   }
 
-  /** Writes one supposition out. @returns whether it stands. */
+  /** Writes one supposition out, a statement a line. @returns whether it stands. */
   #suppose(who: number, knight: boolean): boolean {
-    const { people } = this.#data;
-    const looks: string[] = [];
     const order = this.#order;
     this.#known[who] = knight;
-    const head = `${people[who]} ${kindOf(knight)}:`;
-    for (const statement of touched(this.#data, order, who)) {
+    const lines: { text: string; sound: boolean }[] = [
+      { text: supposeText(this.#data, who, this.#known), sound: true },
+    ];
+    const statements = touched(this.#data, order, who);
+    let stands = true;
+    for (const [i, statement] of statements.entries()) {
+      const look = lookText(statement, this.#data.people, this.#known);
       if (fits(statement, this.#known)) {
-        looks.push(lookText(statement, people, this.#known));
+        lines.push({ text: i < statements.length - 1 ? look : `${look} ok`, sound: true });
         continue;
       }
       if (!this.#overlooked && this.#blind-- === 0) {
         this.#overlooked = true;
-        const { speaker, claim } = statement;
-        const wrong = mark(evaluate(claim, this.#known) === false);
-        looks.push(`${people[speaker]} says ${markedText(claim, people, this.#known)} is ${wrong}`);
-        this.#write(`${head} ${looks.join('; ')} ok`, 'path', false);
-        return true;
+        lines.push({ text: `${this.#misread(statement)} ok`, sound: false });
+        break;
       }
-      looks.push(`${lookText(statement, people, this.#known)} ${clashText(this.#data, statement, this.#known)}`);
-      this.#write(`${head} ${looks.join('; ')}`, 'failure');
-      this.#known[who] = null;
-      return false;
+      lines.push({ text: `${look} ${clashText(this.#data, statement, this.#known)}`, sound: true });
+      stands = false;
+      break;
     }
-    this.#write(looks.length === 0 ? `${head} ok` : `${head} ${looks.join('; ')} ok`, 'path');
-    return true;
+    for (const { text, sound } of lines) this.#write(text, stands ? 'path' : 'failure', sound);
+    if (!stands) this.#known[who] = null;
+    return stands;
+  }
+
+  /** A look at a statement that finds the opposite of what is there. */
+  #misread({ speaker, claim }: Statement): string {
+    const { people } = this.#data;
+    const wrong = mark(evaluate(claim, this.#known) === false);
+    return `${people[speaker]} says ${markedText(claim, people, this.#known)} is ${wrong}`;
   }
 
   /** Takes suppositions back until one has a kind left. */
@@ -142,21 +154,23 @@ class Search {
       }
       // Behind a mistake everything stays to be read, or nobody could see what is taken back.
       if (!this.#overlooked) for (const line of this.#lines.slice(top.since)) line.role = 'detour';
-      this.#write(reconsiderText(this.#data, failed, top.who, this.#standing()), 'detour');
+      this.#write(reconsiderText(this.#data, failed, top.who), 'detour');
       return top;
     }
   }
 
   /** Looks at every statement once more. @returns the first that does not fit, or null. */
   #recheck(): Statement | null {
-    const looks: string[] = [];
-    for (const statement of this.#data.statements) {
-      looks.push(lookText(statement, this.#data.people, this.#known));
-      if (fits(statement, this.#known)) continue;
-      this.#write(`Wait, ${looks.join('; ')} ${clashText(this.#data, statement, this.#known)}`, 'path');
-      return statement;
+    this.#write(waitText(this.#data, this.#known), 'path');
+    const { statements, people } = this.#data;
+    for (const [i, statement] of statements.entries()) {
+      const look = lookText(statement, people, this.#known);
+      if (!fits(statement, this.#known)) {
+        this.#write(`${look} ${clashText(this.#data, statement, this.#known)}`, 'path');
+        return statement;
+      }
+      this.#write(i < statements.length - 1 ? look : `${look} all fit`, 'path');
     }
-    this.#write(`Wait, ${looks.join('; ')} all fit`, 'path');
     return null;
   }
 
@@ -213,9 +227,11 @@ export function searchIslanders(data: IslandersData, random: Random, reconsideri
   return new Search(data, random, reconsidering === 'late' ? random.below(CLASHES) : -1).run(reconsidering);
 }
 
+const SUPPOSED = /^[A-Z][a-z]* (?:knight|knave):/u;
+
 /** Suppositions a search with knights first makes, refuted ones included: how hard a puzzle is. */
 export function searchSize(data: IslandersData): number {
   const first = { below: () => 0 } as Pick<Random, 'below'> as Random;
   const trace = new Search(data, first, -1).run('none') as Trace;
-  return trace.steps.filter(({ text }) => !text.includes('reconsider')).length;
+  return trace.steps.filter(({ text }) => SUPPOSED.test(text)).length;
 }

@@ -67,12 +67,26 @@ export function mark(value: boolean | null): string {
   return value === null ? '?' : value ? 'T' : 'F';
 }
 
-/** A claim in the short form of traces, each leaf with its value: `if Bob knave T then Carol knight ?`. */
+/** Everybody's kind as supposed, `?` where nothing is: `Alice knight Bob knave Carol ?`. */
+export function stateText(people: readonly string[], known: Readonly<Known>): string {
+  return people.map((name, who) => `${name} ${supposedText(known[who] ?? null)}`).join(' ');
+}
+
+function supposedText(knight: boolean | null): string {
+  return knight === null ? '?' : kindOf(knight);
+}
+
+/**
+ * A claim in the short form of traces, with what is known: of each person first the kind supposed, then the kind claimed and
+ * whether they agree, as in `if Bob knave knave T then Carol ? knight ?`. So each token takes one look-up or one comparison.
+ */
 export function markedText(claim: Claim, people: readonly string[], known: Readonly<Known>): string {
   const part = (one: Claim): string => {
     switch (one.kind) {
-      case 'is':
-        return `${people[one.who]} ${kindOf(one.knight)} ${mark(evaluate(one, known))}`;
+      case 'is': {
+        const supposed = supposedText(known[one.who] ?? null);
+        return `${people[one.who]} ${supposed} ${kindOf(one.knight)} ${mark(evaluate(one, known))}`;
+      }
       case 'not':
         return `not ${part(one.of)}`;
       case 'and':
@@ -93,7 +107,7 @@ export function markedText(claim: Claim, people: readonly string[], known: Reado
   }
 }
 
-/** One statement looked at: `Bob says Alice knave F and Carol knight ? is F`. */
+/** One statement looked at: `Bob says Alice knave knave T and Carol ? knight ? is ?`. */
 export function lookText({ speaker, claim }: Statement, people: readonly string[], known: Readonly<Known>): string {
   return `${people[speaker]} says ${markedText(claim, people, known)} is ${mark(evaluate(claim, known))}`;
 }
