@@ -53,7 +53,7 @@ describe("the lab's form", () => {
     expect(family).toMatchObject({ model: 'reckon-1m', task: 'countdown', difficulty: 3 });
     expect(family.thinking).toBe(limitsFor('reckon-1m', 'countdown', 3));
     const people = reformed(family, { task: 'kk' });
-    expect(reformed(people, { difficulty: 4 })).toMatchObject({ difficulty: 4, thinking: '112, 224, 448' });
+    expect(reformed(people, { difficulty: 4 })).toMatchObject({ difficulty: 4, thinking: '168, 336, 672' });
     expect(reformed({ ...people, thinking: '5, 6' }, { difficulty: 4 }).thinking).toBe('5, 6');
     expect(reformed(people, { model: 'proto' })).toMatchObject({ task: 'countdown', difficulty: 3 });
   });
