@@ -1,6 +1,7 @@
 /** The lab's page: an experiment, run in a worker of its own, kept in this browser. */
 import { html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
+import { DEFAULT_MODEL } from '../../src/cost/catalogue.ts';
 import { isReckonError } from '../../src/errors.ts';
 import type { Experiment } from '../../src/lab/index.ts';
 import { LightElement } from '../elements/light-element.ts';
@@ -39,12 +40,14 @@ function pageStorage(): TextStorage {
   }
 }
 
-function askedFor(search: string): string | null {
+/** What the address asks for, or why that can be no model. */
+function askedFor(search: string): { model: string | null; complaint: string | null } {
   try {
-    return nameInAddress(search);
+    return { model: nameInAddress(search), complaint: null };
   } catch (error) {
-    if (isReckonError(error)) return null;
-    throw error;
+    if (!isReckonError(error)) throw error;
+    // Without the hint, which is about the page of puzzles.
+    return { model: null, complaint: error.message.replace(` ${error.hint}`, '') };
   }
 }
 
@@ -57,7 +60,6 @@ export class LabApp extends LightElement {
   @state() private shown: Experiment | null = null;
   @state() private kept: Kept[] = [];
 
-  /** The model that the page's address asks for; null where it asks for none that could be one. */
   readonly #asked = askedFor(location.search);
   readonly #storage = pageStorage();
   readonly #session = new LabSession((action) => this.#take(action));
@@ -75,7 +77,8 @@ export class LabApp extends LightElement {
     if (trouble) this.#take({ type: 'trouble', trouble });
     this.kept = readKept(this.#storage);
     const latest = this.kept[0];
-    if (latest && (this.#asked ?? latest.experiment.model) === latest.experiment.model) this.#open(latest.experiment);
+    if (latest && (this.#asked.model ?? latest.experiment.model) === latest.experiment.model)
+      this.#open(latest.experiment);
   }
 
   override disconnectedCallback(): void {
@@ -238,6 +241,11 @@ export class LabApp extends LightElement {
       <main>
         ${view.trouble ? html`<rk-notice .trouble=${view.trouble} .onReload=${retry}></rk-notice>` : nothing}
         ${
+          this.#asked.complaint === null
+            ? nothing
+            : html`<p class="lab-unkept" role="alert">${this.#asked.complaint} The form begins with ${DEFAULT_MODEL} instead.</p>`
+        }
+        ${
           view.unkept
             ? html`<p class="lab-unkept" role="alert">Results last only until this page is closed: download them before. ${view.unkept}</p>`
             : nothing
@@ -245,7 +253,7 @@ export class LabApp extends LightElement {
         <rk-lab-form
           .phase=${view.phase}
           .shown=${shown}
-          .asked=${this.#asked}
+          .asked=${this.#asked.model}
           .speed=${readSpeed(this.#storage)}
           .doneOf=${(experiment: Experiment) => {
             const entry = this.#find(experiment);
