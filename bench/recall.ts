@@ -1,10 +1,12 @@
 /**
- * Which page summaries find the pages that matter: mean keys, or least and greatest keys, on traces of the embedded model.
- * In float64, without a GPU: by the reference that the engine is held against.
+ * Which page summaries find the pages that matter: mean keys, or least and greatest keys, on greedy traces of an embedded
+ * model, as PyTorch wrote them. In float64, without a GPU: by the reference that the engine is held against.
  */
-import { taskById } from '../src/tasks/index.ts';
-import type { ReferenceSession } from '../test/reference/decoder.ts';
-import { protoDecoder, protoPrompt, STOP_TOKENS } from '../test/reference/proto.ts';
+import { readFile } from 'node:fs/promises';
+import { sourceOf } from '../src/api/source.ts';
+import { ReckonError } from '../src/errors.ts';
+import { embeddedModel } from '../src/node/models.ts';
+import { loadReference } from '../test/reference/load.ts';
 import { type Bench, count } from './options.ts';
 import { table } from './statistics.ts';
 
@@ -16,7 +18,6 @@ const GRAINS = [4, PAGE];
 /** Rows before this have too few pages to choose among; of those behind it, every fourth is looked at. */
 const FIRST = 100;
 const STRIDE = 4;
-const LONGEST = 480;
 
 const WAYS = ['oracle', 'minmax', 'mean', 'last pages'] as const;
 type Way = (typeof WAYS)[number];
@@ -44,11 +45,16 @@ interface BoundRow {
 
 export const recall: Bench = {
   summary: 'how well page summaries find the pages that get the most attention',
-  help: '  --problems N      traces, one each (default 12)\n',
-  options: { problems: { type: 'string' } },
+  help: `  --model NAME      an embedded model (default proto)
+  --task NAME       traces of this task alone: kk, countdown
+  --problems N      at most so many traces, spread over those there are (default 12)
+`,
+  options: { model: { type: 'string' }, task: { type: 'string' }, problems: { type: 'string' } },
   async run(options) {
-    const problems = count(options, 'problems', 12);
-    const decoder = protoDecoder();
+    const model = options.text('model') ?? 'proto';
+    const task = options.text('task');
+    const traces = spread(await tracesOf(model, task), count(options, 'problems', 12));
+    const decoder = await loadReference(await sourceOf(embeddedModel(model)));
     const { heads, kvHeads, headDim } = decoder.config;
     const sums = new Map<string, { recall: number; mass: number }>();
     const bounds = new Map<string, { needed: number; kept: number; choices: number }>();
@@ -88,10 +94,11 @@ export const recall: Bench = {
         }
       }
     };
-    for (let seed = 1; seed <= problems; seed++) {
+    for (const trace of traces) {
       const session = decoder.session();
       session.observe = look;
-      tokens += greedy(session, protoPrompt(taskById('countdown').generate(seed).prompt));
+      for (const token of trace) session.push(token);
+      tokens += trace.length;
     }
     const rows = BUDGETS.flatMap((pages) =>
       WAYS.map((way): RecallRow => {
@@ -112,7 +119,7 @@ export const recall: Bench = {
       mass.toFixed(3),
     ]);
     const text = [
-      `proto, Countdown, ${problems} greedy traces of ${tokens} tokens: ${choices} choices of pages of ${PAGE} tokens`,
+      `${model}${task === undefined ? '' : `, ${task}`}: ${traces.length} greedy traces of ${tokens} tokens, ${choices} choices of pages of ${PAGE} tokens`,
       '',
       table(['by', 'pages', 'recall', 'mass'], body),
       '',
@@ -132,20 +139,43 @@ export const recall: Bench = {
       `A scan in two levels: groups of ${GROUP} pages have least and greatest keys of their own. Needed: groups with a page that the`,
       'exact choice by minmax takes; kept: groups that their bounds do not rule out, whose pages must be looked at.',
     ].join('\n');
-    return { data: { problems, tokens, choices, rows, bounds: boundRows }, text };
+    return {
+      data: { model, task: task ?? null, traces: traces.length, tokens, choices, rows, bounds: boundRows },
+      text,
+    };
   },
 };
 
-/** Reads a prompt and goes on by the likeliest token to the model's end; returns the tokens held. */
-function greedy(session: ReferenceSession, prompt: readonly number[]): number {
-  let logits = new Float64Array(0);
-  for (const token of prompt) logits = session.push(token) as Float64Array<ArrayBuffer>;
-  while (session.length < LONGEST) {
-    const token = logits.reduce((best, x, i) => (x > logits[best]! ? i : best), 0);
-    if (STOP_TOKENS.includes(token)) break;
-    logits = session.push(token) as Float64Array<ArrayBuffer>;
+interface Golden {
+  readonly cases: readonly { readonly task?: string; readonly promptIds: number[]; readonly greedyIds: number[] }[];
+}
+
+/**
+ * A model's greedy traces, prompts included: those that its logits are held against.
+ * @throws ReckonError `bad-option` where there are none.
+ */
+async function tracesOf(model: string, task: string | undefined): Promise<number[][]> {
+  const text = await readFile(`test/golden/${model}.json`, 'utf8').catch((cause: unknown) => {
+    throw new ReckonError('bad-option', `There are no traces of ${JSON.stringify(model)}.`, {
+      hint: 'Name an embedded model.',
+      cause,
+    });
+  });
+  const { cases } = JSON.parse(text) as Golden;
+  const wanted = cases.filter((one) => task === undefined || one.task === task);
+  if (wanted.length === 0) {
+    const tasks = [...new Set(cases.flatMap((one) => one.task ?? []))];
+    throw new ReckonError('bad-option', `${model} has no traces of ${JSON.stringify(task)}.`, {
+      hint: tasks.length > 0 ? `It has some of ${tasks.join(', ')}.` : 'Leave --task out.',
+    });
   }
-  return session.length;
+  return wanted.map(({ promptIds, greedyIds }) => [...promptIds, ...greedyIds]);
+}
+
+/** `count` of the items, or all where there are no more, evenly from the first on. */
+function spread<T>(items: readonly T[], count: number): T[] {
+  const taken = Math.min(count, items.length);
+  return Array.from({ length: taken }, (_, i) => items[Math.floor((i * items.length) / taken)] as T);
 }
 
 /** Scores of the candidate pages: 0 is the second page. */

@@ -74,6 +74,14 @@ def improve(model, optimizer, prompts, samples: List[Sample], worth, counts, ste
         optimizer.zero_grad(set_to_none=True)
 
 
+def rates(model: Reasoner, matrices: float, gains: float) -> List[dict]:
+    """Parameter groups of AdamW. Its steps are of one size whatever the gradient, and mostly noise in so many numbers of so few
+    samples: what is safe for matrices is too little for the few gains, which make a model surer of itself or less so."""
+    wide = [parameter for parameter in model.parameters() if parameter.dim() > 1]
+    thin = [parameter for parameter in model.parameters() if parameter.dim() == 1]
+    return [{"params": wide, "lr": matrices}, {"params": thin, "lr": gains}]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="where supervised training ended")
@@ -85,7 +93,8 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=64, help="problems a round")
     parser.add_argument("--samples", type=int, default=8, help="answers to each")
     parser.add_argument("--steps", type=int, default=2, help="optimizer steps a round")
-    parser.add_argument("--rate", type=float, default=1e-5, help="AdamW's learning rate")
+    parser.add_argument("--rate", type=float, default=5e-4, help="AdamW's learning rate of matrices")
+    parser.add_argument("--gain-rate", type=float, default=1e-2, help="AdamW's learning rate of the norms' gains")
     parser.add_argument("--max-tokens", type=int, default=768)
     parser.add_argument("--micro-tokens", type=int, default=8192)
     parser.add_argument("--lanes", type=int, default=512)
@@ -103,7 +112,7 @@ def main() -> None:
     state = torch.load(checkpoint if checkpoint.exists() else args.checkpoint, map_location=device)
     model = Reasoner(ModelConfig(**state["model_config"])).to(device)
     model.load_state_dict(state["model"])
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.95), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(rates(model, args.rate, args.gain_rate), betas=(0.9, 0.95), weight_decay=0.0)
     first = 0
     if checkpoint.exists():
         optimizer.load_state_dict(state["optimizer"])
