@@ -74,14 +74,6 @@ def improve(model, optimizer, prompts, samples: List[Sample], worth, counts, ste
         optimizer.zero_grad(set_to_none=True)
 
 
-def rates(model: Reasoner, matrices: float, gains: float) -> List[dict]:
-    """Parameter groups of AdamW. Its steps are of one size whatever the gradient, and mostly noise in so many numbers of so few
-    samples: what is safe for matrices is too little for the few gains, which make a model surer of itself or less so."""
-    wide = [parameter for parameter in model.parameters() if parameter.dim() > 1]
-    thin = [parameter for parameter in model.parameters() if parameter.dim() == 1]
-    return [{"params": wide, "lr": matrices}, {"params": thin, "lr": gains}]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="where supervised training ended")
@@ -92,9 +84,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--groups", type=int, default=64, help="problems a round")
     parser.add_argument("--samples", type=int, default=8, help="answers to each")
-    parser.add_argument("--steps", type=int, default=2, help="optimizer steps a round")
-    parser.add_argument("--rate", type=float, default=5e-4, help="AdamW's learning rate of matrices")
-    parser.add_argument("--gain-rate", type=float, default=1e-2, help="AdamW's learning rate of the norms' gains")
+    parser.add_argument("--steps", type=int, default=1, help="optimizer steps a round")
+    parser.add_argument("--rate", type=float, default=0.5, help="learning rate of gradient descent, falling to 0")
+    parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--max-tokens", type=int, default=768)
     parser.add_argument("--micro-tokens", type=int, default=8192)
     parser.add_argument("--lanes", type=int, default=512)
@@ -112,7 +104,9 @@ def main() -> None:
     state = torch.load(checkpoint if checkpoint.exists() else args.checkpoint, map_location=device)
     model = Reasoner(ModelConfig(**state["model_config"])).to(device)
     model.load_state_dict(state["model"])
-    optimizer = torch.optim.AdamW(rates(model, args.rate, args.gain_rate), betas=(0.9, 0.95), weight_decay=0.0)
+    # Not an adaptive optimizer: where right and wrong answers say little about a single weight, that makes a step of full size out
+    # of noise, and walks away from what supervised training had settled.
+    optimizer = torch.optim.SGD(model.parameters(), lr=args.rate, momentum=args.momentum)
     first = 0
     if checkpoint.exists():
         optimizer.load_state_dict(state["optimizer"])
@@ -139,6 +133,8 @@ def main() -> None:
             )
             rewards = torch.tensor([float(verdict["correct"]) for verdict in verdicts]).view(len(prompts), args.samples)
             worth, counts = advantages(rewards, args.mode, args.positive_weight)
+            for group in optimizer.param_groups:
+                group["lr"] = args.rate * (1 - number / args.rounds)
             improve(model, optimizer, prompts, samples, worth, counts, args.steps, args.micro_tokens)
             tokens = drawn_tokens(samples)
             line = {
