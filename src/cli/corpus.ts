@@ -33,6 +33,7 @@ No problem of the evaluation sets is among them.
   --from K            starts with example number K, to go on or to share the work (default 0)
   --tasks MIX         e.g. kk:2-4=3,countdown:3 : tasks, difficulties, weights (default: all)
   --shares S          e.g. grade=0,judge=0,late=12 : percent of ${Object.keys(SHARES).join(', ')}
+  --endurance E       searches last up to E times their usual length (Countdown; default 1)
   --context N         longest example in tokens (default 2048)
   --out FILE          JSON lines into a file
   --tokens PREFIX     token ids: PREFIX.bin, .mask, .idx and .json
@@ -50,6 +51,7 @@ export async function corpus(args: string[]): Promise<void> {
     from: text,
     tasks: text,
     context: text,
+    endurance: text,
     shares: text,
     out: text,
     tokens: text,
@@ -157,6 +159,7 @@ async function write(options: Options): Promise<void> {
     seed: options.number('seed', whole) ?? 1,
     mix: mixOf(options),
     context: contextOf(options),
+    endurance: options.number('endurance', { min: 1, max: 100 }) ?? 1,
     shares: parsedShares(options),
   };
   const prefix = options.text('tokens');
@@ -181,6 +184,7 @@ async function write(options: Options): Promise<void> {
     seed: recipe.seed,
     from,
     context: recipe.context,
+    endurance: recipe.endurance,
     mix: recipe.mix.map(({ task, difficulty, weight }) => ({ task: task.id, difficulty, weight })),
     shares: recipe.shares,
     vocabulary: VOCABULARY.length,

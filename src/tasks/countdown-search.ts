@@ -13,7 +13,7 @@ import type { Reconsidering, Step, StepRole, Trace } from './traced.ts';
 
 /** In percent, how often the next move leads on, where one does. More numbers need more luck. */
 const LUCK: Readonly<Record<number, number>> = { 3: 45, 4: 55, 5: 65 };
-/** Branches given up before luck becomes certain: a trace has to end. */
+/** Branches given up before luck becomes certain: a trace has to end. Times the endurance asked for. */
 const PATIENCE = 7;
 /** Moves looked at when a likely one is chosen among those that lead nowhere. */
 const GLANCE = 4;
@@ -24,13 +24,16 @@ class Search {
   readonly #states: CountdownStates;
   readonly #random: Random;
   readonly #luck: number;
+  readonly #patience: number;
   readonly #lines: { text: string; role: StepRole; sound: boolean }[] = [];
   #failures = 0;
 
-  constructor(numbers: readonly number[], target: number, random: Random) {
+  constructor(numbers: readonly number[], target: number, random: Random, endurance: number) {
     this.#states = new CountdownStates(numbers, target);
     this.#random = random;
-    this.#luck = LUCK[numbers.length] ?? 75;
+    // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen.
+    this.#luck = (LUCK[numbers.length] ?? 75) / Math.sqrt(endurance);
+    this.#patience = PATIENCE * endurance;
   }
 
   #write(text: string, role: StepRole, sound = true): void {
@@ -51,7 +54,7 @@ class Search {
   #choose(moves: readonly Move[]): Move {
     const good = moves.filter(({ rest }) => this.#states.solvable(rest));
     const bad = moves.filter(({ rest }) => !this.#states.solvable(rest));
-    const lucky = this.#failures >= PATIENCE || this.#random.below(100) < this.#luck;
+    const lucky = this.#failures >= this.#patience || this.#random.below(100) < this.#luck;
     if (good.length > 0 && (lucky || bad.length === 0)) return this.#random.pick(good);
     return this.#likely(bad);
   }
@@ -147,14 +150,18 @@ class Search {
   }
 }
 
-/** @returns null where `late` is asked for and no miscalculation would seem to make the target. */
+/**
+ * @param endurance at least 1: so many times as many branches are given up before luck becomes certain.
+ * @returns null where `late` is asked for and no miscalculation would seem to make the target.
+ */
 export function searchCountdown(
   numbers: readonly number[],
   target: number,
   random: Random,
   reconsidering: Reconsidering,
+  endurance = 1,
 ): Trace | null {
-  const search = new Search(numbers, target, random);
+  const search = new Search(numbers, target, random, endurance);
   const steps = reconsidering === 'late' ? search.late(numbers) : search.explore(numbers);
   if (!steps) return null;
   if (reconsidering === 'recheck') search.recheck(steps);

@@ -56,8 +56,13 @@ export interface TracedTask extends Task {
   /** The same text for problems that differ in nothing but names or wording: by it training and evaluation are kept apart. */
   canonical(problem: Problem): string;
   level(problem: Problem): Level;
-  /** A search for the answer, written out. `null` where this problem gives no occasion to reconsider so. */
-  trace(problem: Problem, random: Random, reconsidering?: Reconsidering): Trace | null;
+  /**
+   * A search for the answer, written out.
+   *
+   * @param endurance at least 1: where the task has a choice, so many times as much is tried before luck comes. Default 1.
+   * @returns null where this problem gives no occasion to reconsider so.
+   */
+  trace(problem: Problem, random: Random, reconsidering?: Reconsidering, endurance?: number): Trace | null;
   /** Replays lines; one check a line. Never throws on any text. */
   check(problem: Problem, lines: readonly string[]): StepCheck[];
 }

@@ -19,25 +19,33 @@ function linesOf(task: TracedTask, seed: number) {
   return { problem, lines: (trace?.steps ?? []).map(({ text }) => text) };
 }
 
+/** How long searches go without luck. */
+const lasting = fc.constantFrom(1, 1, 12);
+
 describe('traces', () => {
   it('hold only valid steps at every length, and end in an answer that the verifier accepts', () => {
     fc.assert(
-      fc.property(posed, fc.constantFrom('none', 'recheck'), ({ task, problem, seed }, reconsidering) => {
-        const trace = task.trace(problem, Random.fromSeed(seed), reconsidering as 'none');
-        expect(trace).not.toBeNull();
-        if (!trace) return;
-        expect(task.verify(problem, trace.answer).correct).toBe(true);
-        for (const length of LENGTHS) {
-          const steps = stepsOf(trace, length);
-          expect(steps.length).toBeGreaterThan(0);
-          const checks = task.check(
-            problem,
-            steps.map(({ text }) => text),
-          );
-          expect(checks.filter(({ valid }) => !valid)).toEqual([]);
-        }
-        expect(LEVELS).toContain(task.level(problem));
-      }),
+      fc.property(
+        posed,
+        fc.constantFrom('none', 'recheck'),
+        lasting,
+        ({ task, problem, seed }, reconsidering, endurance) => {
+          const trace = task.trace(problem, Random.fromSeed(seed), reconsidering as 'none', endurance);
+          expect(trace).not.toBeNull();
+          if (!trace) return;
+          expect(task.verify(problem, trace.answer).correct).toBe(true);
+          for (const length of LENGTHS) {
+            const steps = stepsOf(trace, length);
+            expect(steps.length).toBeGreaterThan(0);
+            const checks = task.check(
+              problem,
+              steps.map(({ text }) => text),
+            );
+            expect(checks.filter(({ valid }) => !valid)).toEqual([]);
+          }
+          expect(LEVELS).toContain(task.level(problem));
+        },
+      ),
       { numRuns: 80 },
     );
   });
@@ -45,8 +53,8 @@ describe('traces', () => {
   it('that err hold one wrong step, marked so, see it behind "Wait,", and come to the right answer', () => {
     let seen = 0;
     fc.assert(
-      fc.property(posed, ({ task, problem, seed }) => {
-        const trace = task.trace(problem, Random.fromSeed(seed), 'late');
+      fc.property(posed, lasting, ({ task, problem, seed }, endurance) => {
+        const trace = task.trace(problem, Random.fromSeed(seed), 'late', endurance);
         if (!trace) return;
         seen++;
         for (const length of LENGTHS) {

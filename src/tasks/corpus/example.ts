@@ -93,8 +93,18 @@ export function gradeQuestion(task: TracedTask, problem: Problem, steps: readonl
   return { graded, answer: String(check?.score ?? 0) };
 }
 
-/** An example for training: its problem is none of those held out. */
-export function makeExample(task: TracedTask, difficulty: number, random: Random, shares: Shares = SHARES): Example {
+/**
+ * An example for training: its problem is none of those held out.
+ *
+ * @param endurance at least 1. Its search may last up to so many times as long as usual, each length alike.
+ */
+export function makeExample(
+  task: TracedTask,
+  difficulty: number,
+  random: Random,
+  shares: Shares = SHARES,
+  endurance = 1,
+): Example {
   const problem = drawProblem(task, difficulty, random, false);
   const level = task.level(problem);
   const style = draw<Style>(
@@ -121,8 +131,9 @@ export function makeExample(task: TracedTask, difficulty: number, random: Random
           (['late', 'recheck'] as const).map((name) => [name, shares[name]]),
           'none',
         );
-  const drawn = task.trace(problem, random, wanted);
-  const trace = drawn ?? task.trace(problem, random);
+  const lasting = endurance === 1 ? 1 : random.between(100, Math.round(100 * endurance)) / 100;
+  const drawn = task.trace(problem, random, wanted, lasting);
+  const trace = drawn ?? task.trace(problem, random, 'none', lasting);
   if (!trace) throw new ReckonError('internal', `${task.id} has no trace of ${JSON.stringify(problem.prompt)}.`);
   if (style === 'grade') {
     return { ...base, ...gradeQuestion(task, problem, trace.steps, random), thinking: null };

@@ -7,6 +7,8 @@ export interface CorpusOptions {
   readonly seed: number;
   readonly mix: readonly MixCell[];
   readonly shares?: Shares;
+  /** Searches of an example last up to so many times their usual length, where the task has a choice. Default 1. */
+  readonly endurance?: number;
   /** Longest example, in tokens; a longer one is drawn anew. */
   readonly context: number;
 }
@@ -18,11 +20,14 @@ export interface CorpusItem {
 }
 
 /** Example number `index` of a corpus. */
-export function corpusItem({ seed, mix, shares = SHARES, context }: CorpusOptions, index: number): CorpusItem {
+export function corpusItem(
+  { seed, mix, shares = SHARES, endurance = 1, context }: CorpusOptions,
+  index: number,
+): CorpusItem {
   for (let draw = 0; ; draw++) {
     const random = Random.fromSeed(seed, `corpus/${index}/${draw}`);
     const { task, difficulty } = drawCell(mix, random);
-    const example = makeExample(task, difficulty, random, shares);
+    const example = makeExample(task, difficulty, random, shares, endurance);
     const { ids, learnt } = encodeExample(example);
     if (ids.length <= context) return { example, ids, learnt };
   }

@@ -135,6 +135,17 @@ describe('the corpus', () => {
     expect(corpusItem({ ...recipe, seed: 8 }, 17)).not.toEqual(items[17]);
   });
 
+  it('searches longer where more endurance is asked for, and as before where none is', () => {
+    const plain = { ...recipe, mix: parseMix('countdown:4'), shares: parseShares('pruned=0,grade=0,judge=0') };
+    const lengths = (endurance: number) =>
+      Array.from({ length: 100 }, (_, i) => corpusItem({ ...plain, endurance }, i).ids.length).sort((a, b) => a - b);
+    expect(corpusItem({ ...plain, endurance: 1 }, 17)).toEqual(corpusItem(plain, 17));
+    const [usual, lasting] = [lengths(1), lengths(16)];
+    expect(usual.at(-1)).toBeLessThan(500);
+    expect(lasting[50]).toBeGreaterThan(1.5 * (usual[50] as number));
+    expect(lasting.at(-1)).toBeGreaterThan(1000);
+  });
+
   it('is mixed as asked for', () => {
     const mix = parseMix('kk:2-4=3,countdown:3');
     expect(mix.map(({ task, difficulty, weight }) => [task.id, difficulty, weight])).toEqual([
