@@ -2,42 +2,19 @@
  * Decoding and prefill: tokens a second by number of lanes, what a step costs the host, and what the ledger says a token
  * moves. Ratios of one run on one device; the device is named.
  */
+import type { Options } from '../src/cli/options.ts';
 import type { StepRecord } from '../src/engine/stepper.ts';
 import type { Lane, LedgerSnapshot } from '../src/engine/types.ts';
-import { type BenchModel, MODEL_HELP, MODEL_OPTIONS, modelOptions, openBenchModel } from './model.ts';
+import {
+  type BenchModel,
+  type BenchModelOptions,
+  MODEL_HELP,
+  MODEL_OPTIONS,
+  modelOptions,
+  openBenchModel,
+} from './model.ts';
 import { type Bench, type BenchOutput, count, counts } from './options.ts';
 import { median, table } from './statistics.ts';
-
-export const decode: Bench = {
-  summary: 'tokens/s by number of lanes, dispatches, host time, bytes a token',
-  help: `${MODEL_HELP}  --lanes A,B,…     lanes decoded together (default 1,2,4,8,16,32)
-  --context N       prompt tokens before decoding (default 128)
-  --tokens N        tokens decoded a lane and run (default 48)
-  --runs N          runs of each, of which the median counts (default 5)
-`,
-  options: {
-    ...MODEL_OPTIONS,
-    lanes: { type: 'string' },
-    context: { type: 'string' },
-    tokens: { type: 'string' },
-    runs: { type: 'string' },
-  },
-  async run(options) {
-    const lanes = counts(options, 'lanes', [1, 2, 4, 8, 16, 32]);
-    const context = count(options, 'context', 128);
-    const tokens = count(options, 'tokens', 48);
-    const bench = await openBenchModel({
-      ...modelOptions(options),
-      maxLanes: Math.max(...lanes),
-      maxContext: context + tokens + 8,
-    });
-    try {
-      return await decodeBench(bench, { lanes, context, tokens, runs: count(options, 'runs', 5) });
-    } finally {
-      bench.model.dispose();
-    }
-  },
-};
 
 export interface DecodeBenchOptions {
   lanes: readonly number[];
@@ -45,6 +22,47 @@ export interface DecodeBenchOptions {
   tokens: number;
   runs: number;
 }
+
+const DEFAULTS: DecodeBenchOptions = { lanes: [1, 2, 4, 8, 16, 32], context: 128, tokens: 48, runs: 5 };
+
+const text = { type: 'string' } as const;
+
+/** Of every benchmark that decodes. */
+export const DECODE_OPTIONS = { ...MODEL_OPTIONS, lanes: text, context: text, tokens: text, runs: text };
+
+export function decodeHelp({ lanes, context, tokens, runs }: DecodeBenchOptions): string {
+  return `${MODEL_HELP}  --lanes A,B,…     lanes decoded together (default ${lanes.join()})
+  --context N       prompt tokens before decoding (default ${context})
+  --tokens N        tokens decoded a lane and run (default ${tokens})
+  --runs N          runs of each, of which the median counts (default ${runs})
+`;
+}
+
+/** Opens the model with room for what is asked, measures, and gives it back. */
+export async function decodeWith(
+  options: Options,
+  defaults: DecodeBenchOptions,
+  changes: Partial<BenchModelOptions> = {},
+): Promise<{ data: DecodeReport; text: string }> {
+  const lanes = counts(options, 'lanes', defaults.lanes);
+  const context = count(options, 'context', defaults.context);
+  const tokens = count(options, 'tokens', defaults.tokens);
+  const runs = count(options, 'runs', defaults.runs);
+  const room = { maxLanes: Math.max(...lanes), maxContext: context + tokens + 8 };
+  const bench = await openBenchModel({ ...modelOptions(options), ...changes, ...room });
+  try {
+    return await decodeBench(bench, { lanes, context, tokens, runs });
+  } finally {
+    bench.model.dispose();
+  }
+}
+
+export const decode: Bench = {
+  summary: 'tokens/s by number of lanes, dispatches, host time, bytes a token',
+  help: decodeHelp(DEFAULTS),
+  options: DECODE_OPTIONS,
+  run: (options) => decodeWith(options, DEFAULTS),
+};
 
 /** Medians over the runs. */
 export interface DecodeRow {
@@ -81,7 +99,7 @@ interface Run {
   bytes: number;
 }
 
-export async function decodeBench(
+async function decodeBench(
   bench: BenchModel,
   options: DecodeBenchOptions,
 ): Promise<BenchOutput & { data: DecodeReport }> {

@@ -2,10 +2,8 @@
  * Quantised weights against f16 in one run on one device: what a step must move, what it takes, and both as ratios. Where
  * decoding is bound by the traffic of weights, the two ratios are alike.
  */
-import type { DecodeReport } from './decode.ts';
-import { decodeBench } from './decode.ts';
-import { MODEL_HELP, MODEL_OPTIONS, modelOptions, openBenchModel } from './model.ts';
-import { type Bench, count, counts } from './options.ts';
+import { DECODE_OPTIONS, type DecodeBenchOptions, type DecodeReport, decodeHelp, decodeWith } from './decode.ts';
+import type { Bench } from './options.ts';
 import { table } from './statistics.ts';
 
 const KINDS = [
@@ -14,38 +12,15 @@ const KINDS = [
   { name: '4bit', quantize: '4bit' },
 ] as const;
 
+const DEFAULTS: DecodeBenchOptions = { lanes: [1, 8], context: 32, tokens: 16, runs: 3 };
+
 export const weights: Bench = {
   summary: 'weights of 4 and 8 bits against f16: bytes and time of a step',
-  help: `${MODEL_HELP}  --lanes A,B,…     lanes decoded together (default 1,8)
-  --context N       prompt tokens before decoding (default 32)
-  --tokens N        tokens decoded a lane and run (default 16)
-  --runs N          runs of each, of which the median counts (default 3)
-`,
-  options: {
-    ...MODEL_OPTIONS,
-    lanes: { type: 'string' },
-    context: { type: 'string' },
-    tokens: { type: 'string' },
-    runs: { type: 'string' },
-  },
+  help: decodeHelp(DEFAULTS),
+  options: DECODE_OPTIONS,
   async run(options) {
-    const lanes = counts(options, 'lanes', [1, 8]);
-    const context = count(options, 'context', 32);
-    const tokens = count(options, 'tokens', 16);
     const reports: DecodeReport[] = [];
-    for (const { quantize } of KINDS) {
-      const bench = await openBenchModel({
-        ...modelOptions(options),
-        quantize,
-        maxLanes: Math.max(...lanes),
-        maxContext: context + tokens + 8,
-      });
-      try {
-        reports.push((await decodeBench(bench, { lanes, context, tokens, runs: count(options, 'runs', 3) })).data);
-      } finally {
-        bench.model.dispose();
-      }
-    }
+    for (const { quantize } of KINDS) reports.push((await decodeWith(options, DEFAULTS, { quantize })).data);
     return { data: reports, text: describe(reports) };
   },
 };
