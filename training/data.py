@@ -53,39 +53,54 @@ class Corpus:
 
 @dataclass
 class MicroBatch:
-    """tokens [rows, longest − 1] and, at each place, the next token to be learned, or IGNORED."""
+    """tokens [rows, longest − 1] and, at each place, the next token to be learned, or IGNORED.
+
+    weights [rows, 1]: what a learned token of each example counts.
+    """
 
     tokens: Tensor
     targets: Tensor
+    weights: Tensor
+
+    @property
+    def weight(self) -> float:
+        """What all learned tokens count together."""
+        return float(((self.targets != IGNORED) * self.weights).sum())
 
     def to(self, device: torch.device) -> "MicroBatch":
         if device.type == "cpu":
             return self
         move = lambda x: x.pin_memory().to(device, non_blocking=True)  # noqa: E731
-        return MicroBatch(move(self.tokens), move(self.targets))
+        return MicroBatch(move(self.tokens), move(self.targets), move(self.weights))
 
 
-def pack(corpus: Corpus, examples: np.ndarray, micro_tokens: int) -> List[MicroBatch]:
-    """Micro-batches of at most `micro_tokens` places each (one example at least), shortest examples first."""
+def pack(corpus: Corpus, examples: np.ndarray, micro_tokens: int, least_weight: float = 1.0) -> List[MicroBatch]:
+    """Micro-batches of at most `micro_tokens` places each (one example at least), shortest examples first.
+
+    least_weight: an example with fewer learned tokens counts as if it had so many. Else an answer of one digit behind a long
+    thought, a grade, would be lost among hundreds of tokens of the thoughts beside it.
+    """
     batches, rows = [], []
     for i in sorted(examples.tolist(), key=lambda i: (corpus.lengths[i], i)):
         # Sorted: the newest is the longest.
         if rows and (len(rows) + 1) * int(corpus.lengths[i] - 1) > micro_tokens:
-            batches.append(fill(corpus, rows))
+            batches.append(fill(corpus, rows, least_weight))
             rows = []
         rows.append(i)
-    return batches + ([fill(corpus, rows)] if rows else [])
+    return batches + ([fill(corpus, rows, least_weight)] if rows else [])
 
 
-def fill(corpus: Corpus, rows: List[int]) -> MicroBatch:
+def fill(corpus: Corpus, rows: List[int], least_weight: float = 1.0) -> MicroBatch:
     longest = int(max(corpus.lengths[i] for i in rows)) - 1
     tokens = np.zeros((len(rows), longest), dtype=np.int64)
     targets = np.full((len(rows), longest), IGNORED, dtype=np.int64)
+    weights = np.ones((len(rows), 1), dtype=np.float32)
     for row, i in enumerate(rows):
         ids, learned = corpus.example(i)
         tokens[row, : len(ids) - 1] = ids[:-1]
         targets[row, : len(ids) - 1] = np.where(learned[1:], ids[1:].astype(np.int64), IGNORED)
-    return MicroBatch(torch.from_numpy(tokens), torch.from_numpy(targets))
+        weights[row] = max(1.0, least_weight / max(1, int(learned[1:].sum())))
+    return MicroBatch(torch.from_numpy(tokens), torch.from_numpy(targets), torch.from_numpy(weights))
 
 
 class Stream:

@@ -38,6 +38,8 @@ class TrainConfig:
     embedding_rate: float = 0.003
     final_share: float = 0.02
     weight_decay: float = 0.01
+    # An example that has fewer tokens to learn counts as if it had so many: grades are two tokens among hundreds.
+    least_weight: float = 1.0
     gradient_norm: float = 1.0
     optimizer: str = "muon"
     # f32, or bf16 for activations and products; weights and their updates are f32 either way.
@@ -75,10 +77,11 @@ def autocast(device: torch.device, precision: str):
 
 
 def learned_loss(model: Reasoner, batch) -> torch.Tensor:
-    """Summed cross-entropy, nats, of the tokens to be learned. The head is computed for those places alone."""
+    """Cross-entropy, nats, of the tokens to be learned, summed by weight. The head is computed for those places alone."""
     learned = batch.targets != IGNORED
     logits = model.head(model.hidden(batch.tokens)[learned])
-    return F.cross_entropy(logits.float(), batch.targets[learned], reduction="sum")
+    losses = F.cross_entropy(logits.float(), batch.targets[learned], reduction="none")
+    return losses @ batch.weights.expand_as(batch.targets)[learned]
 
 
 class Run:
@@ -132,8 +135,8 @@ class Run:
 
     def train_step(self) -> dict:
         examples = self.stream.draw(self.config.step_tokens)
-        batches = pack(self.corpus, examples, self.config.micro_tokens)
-        learned = sum(int((batch.targets != IGNORED).sum()) for batch in batches)
+        batches = pack(self.corpus, examples, self.config.micro_tokens, self.config.least_weight)
+        learned = sum(batch.weight for batch in batches)
         total = torch.zeros((), device=self.device)
         for batch in batches:
             with autocast(self.device, self.config.precision):

@@ -151,6 +151,19 @@ class Data(unittest.TestCase):
             learned = sum(int(corpus.example(i)[1][1:].sum()) for i in range(60))
             self.assertEqual(sum(int((batch.targets != IGNORED).sum()) for batch in batches), learned)
 
+    def test_examples_with_little_to_learn_count_as_if_they_had_more(self):
+        with tempfile.TemporaryDirectory() as folder:
+            corpus, model = small_corpus(folder), lively()
+            with torch.no_grad():
+                for i in range(12):
+                    learned = int(corpus.example(i)[1][1:].sum())
+                    plain, lifted = fill(corpus, [i]), fill(corpus, [i], 50)
+                    self.assertEqual(plain.weight, learned)
+                    self.assertAlmostEqual(lifted.weight, max(50, learned), places=3)
+                    # The same example, and nothing else, at another weight: the mean stays.
+                    means = [float(learned_loss(model, batch)) / batch.weight for batch in (plain, lifted)]
+                    self.assertAlmostEqual(means[0], means[1], places=5)
+
     def test_no_example_sees_another(self):
         """The loss of a batch is the sum of its examples' own losses, whatever they are packed with."""
         with tempfile.TemporaryDirectory() as folder:
