@@ -55,7 +55,7 @@ function table(measured: readonly Measured[], show: (cell: Cell) => string): str
 function scope(measured: readonly Measured[]): string {
   const cells = measured.flatMap(({ cells }) => cells.filter(isWhole));
   const all = <T>(of: (cell: Cell) => T) => [...new Set(cells.map(of))].sort().join(' or ');
-  return `${all(({ correct }) => correct.length)} held-out problems a cell, ${all(({ n }) => n)} samples each at temperature ${all(({ temperature }) => temperature)}, on ${all(({ device }) => device)}.`;
+  return `${all(({ correct }) => correct.length)} held-out problems a cell, ${all(({ n }) => n)} samples each at temperature ${all(({ temperature }) => temperature)} of up to ${all(({ maxTokens }) => maxTokens)} tokens, on ${all(({ device }) => device)}.`;
 }
 
 function point(x: number, of: Estimate) {

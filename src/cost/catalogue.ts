@@ -135,6 +135,7 @@ const RECKON: Common = { ...QWEN3, ...TIED, headDim: 32, vocabSize: 256, maxCont
 
 const embedded: readonly CatalogueEntry[] = [
   entry('models/reckon-125k', [2, 64, 160, 4, 2], RECKON),
+  entry('models/reckon-125k-rl', [2, 64, 160, 4, 2], RECKON),
   entry('models/reckon-250k', [4, 64, 192, 4, 2], RECKON),
   entry('models/reckon-1m', [5, 128, 384, 4, 2], RECKON),
   entry('models/reckon-2m', [5, 192, 576, 6, 2], RECKON),

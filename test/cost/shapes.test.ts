@@ -47,6 +47,7 @@ const STATED: Record<string, number> = {
   'Llama-2-7b-chat-hf': 6_738_415_616,
   // What their model.safetensors hold.
   'reckon-125k': 127_424,
+  'reckon-125k-rl': 127_424,
   'reckon-250k': 262_976,
   'reckon-1m': 1_017_536,
   'reckon-2m': 2_201_984,
