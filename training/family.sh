@@ -11,7 +11,7 @@ device=${DEVICE:-cuda}
 python=${PYTHON:-python3}
 tokens=${TOKENS:-300000000}
 corpus_tokens=${CORPUS_TOKENS:-150000000}
-batch=${GPU_SET:-precision=bf16 step_tokens=32768 micro_tokens=32768 warmup_tokens=5000000 validate_every=200 checkpoint_every=500 least_weight=64}
+batch=${GPU_SET:-precision=bf16 step_tokens=32768 micro_tokens=32768 warmup_tokens=5000000 validate_every=200 checkpoint_every=500}
 sizes=${SIZES:-125k 250k 1m 2m 5m}
 reinforced=${REINFORCED:-2m}
 cells=${CELLS:-kk:2-7,countdown:3-5,arithmetic:1-5}
@@ -19,7 +19,7 @@ problems=${PROBLEMS:-500}
 mkdir -p "$work"
 
 if [ ! -f "$work/corpus.json" ]; then
-  npm run -s corpus -- --token-limit "$corpus_tokens" --seed 1 --endurance 16 --tokens "$work/corpus"
+  npm run -s corpus -- --token-limit "$corpus_tokens" --seed 1 --tokens "$work/corpus"
 fi
 
 # publish NAME CHECKPOINT: an exported model with its tokenizer, and what it solves.
