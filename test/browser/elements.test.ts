@@ -42,7 +42,7 @@ describe('<reckon-budget>', () => {
       bytes: '250 kB',
       eflops: '391 M',
     });
-    expect(now.size).toBe('17px');
+    expect(now.size).toBe('15px');
     expect(now.colour).not.toBe('rgb(255, 0, 0)');
     expect(now.overflow).toBeLessThanOrEqual(0);
     await module.call('set', { intensity: 4 });
