@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model import ModelConfig, Reasoner
+from model import ModelConfig, Reasoner, mean_checkpoint
 
 DTYPES = {"F16": np.float16, "F32": np.float32}
 
@@ -69,10 +69,10 @@ def load_model(folder: Path) -> Reasoner:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, nargs="+", required=True, help="several: the mean of their weights")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    state = torch.load(args.checkpoint, map_location="cpu")
+    state = mean_checkpoint(args.checkpoint)
     config = ModelConfig(**state["model_config"])
     model = Reasoner(config)
     model.load_state_dict(state["model"])

@@ -8,7 +8,7 @@ Works from PyTorch 1.13 on; from 2.0 attention is PyTorch's own fused kernel.
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -254,6 +254,18 @@ class Reasoner(nn.Module):
         matrices = sum(weight.numel() for weight in self.parameters() if weight.dim() == 2)
         attention = 2 * c.num_hidden_layers * c.num_attention_heads * c.head_dim * context
         return 3 * (2 * matrices + 2 * attention)
+
+
+def mean_checkpoint(paths: Sequence[Path], device="cpu") -> dict:
+    """The first of some checkpoints, its weights replaced by the mean of all: runs that began with the same weights, each on data
+    of its own, know more together than each alone (Wortsman et al., 2022, arXiv 2203.05482).
+    """
+    states = [torch.load(path, map_location=device) for path in paths]
+    for path, state in zip(paths, states):
+        if state["model_config"] != states[0]["model_config"]:
+            raise ValueError(f"{path} and {paths[0]} are of different models")
+    weights = {name: sum(state["model"][name] for state in states) / len(states) for name in states[0]["model"]}
+    return {**states[0], "model": weights}
 
 
 def load_weights(model: Reasoner, tensors: List[Tuple[str, Tensor]]) -> None:

@@ -12,12 +12,13 @@ import os
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import List
 
 import torch
 import torch.nn.functional as F
 
 from data import IGNORED, Corpus, Stream, pack, validation
-from model import ModelConfig, Reasoner
+from model import ModelConfig, Reasoner, mean_checkpoint
 from optimizer import make_optimizers
 
 SMOKE = {"tokens": 12_000, "step_tokens": 800, "micro_tokens": 2_048, "warmup_tokens": 1_000, "validation_examples": 16, "log_every": 3}
@@ -126,11 +127,11 @@ class Run:
         self.stream.restore(state["stream"])
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
 
-    def begin_with(self, path: Path) -> None:
-        """Takes another run's weights, and nothing else of it."""
-        state = torch.load(path, map_location=self.device)
+    def begin_with(self, paths: List[Path]) -> None:
+        """Takes another run's weights, or the mean of several runs', and nothing else of them."""
+        state = mean_checkpoint(paths, self.device)
         if state["model_config"] != vars(self.model.config):
-            raise ValueError(f"{path} is of another model")
+            raise ValueError(f"{paths[0]} is of another model")
         self.model.load_state_dict(state["model"])
 
     def train_step(self) -> dict:
@@ -199,7 +200,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="model and training, JSON")
     parser.add_argument("--corpus", required=True, help="what `npm run corpus -- --tokens PREFIX` was told")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint.pt and metrics.jsonl go here")
-    parser.add_argument("--init", type=Path, help="a checkpoint.pt whose weights to begin with; all else begins anew")
+    parser.add_argument("--init", type=Path, nargs="+", help="a checkpoint.pt whose weights to begin with, or several: their mean")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--until", type=int, help="stop after so many tokens in all, the schedule unchanged")

@@ -34,6 +34,7 @@ No problem of the evaluation sets is among them.
   --tasks MIX         e.g. kk:2-4=3,countdown:3 : tasks, difficulties, weights (default: all)
   --shares S          e.g. grade=0,judge=0,late=12 : percent of ${Object.keys(SHARES).join(', ')}
   --endurance E       searches last up to E times their usual length (Countdown; default 1)
+  --foolish P         percent of moves before which something is tried that the rules forbid (Countdown; default 0)
   --context N         longest example in tokens (default 2048)
   --out FILE          JSON lines into a file
   --tokens PREFIX     token ids: PREFIX.bin, .mask, .idx and .json
@@ -52,6 +53,7 @@ export async function corpus(args: string[]): Promise<void> {
     tasks: text,
     context: text,
     endurance: text,
+    foolish: text,
     shares: text,
     out: text,
     tokens: text,
@@ -159,7 +161,10 @@ async function write(options: Options): Promise<void> {
     seed: options.number('seed', whole) ?? 1,
     mix: mixOf(options),
     context: contextOf(options),
-    endurance: options.number('endurance', { min: 1, max: 100 }) ?? 1,
+    manner: {
+      endurance: options.number('endurance', { min: 1, max: 100 }) ?? 1,
+      foolish: options.number('foolish', { min: 0, max: 100, integer: true }) ?? 0,
+    },
     shares: parsedShares(options),
   };
   const prefix = options.text('tokens');
@@ -184,7 +189,7 @@ async function write(options: Options): Promise<void> {
     seed: recipe.seed,
     from,
     context: recipe.context,
-    endurance: recipe.endurance,
+    ...recipe.manner,
     mix: recipe.mix.map(({ task, difficulty, weight }) => ({ task: task.id, difficulty, weight })),
     shares: recipe.shares,
     vocabulary: VOCABULARY.length,

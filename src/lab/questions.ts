@@ -34,6 +34,8 @@ export interface GradeReport {
   readonly told: Share;
   /** Probability that a right step gets a higher mean score than a wrong one (area under the curve); 0.5 is chance. */
   readonly ranked: number;
+  /** The same of the log-probability of a step's least likely token, by the model itself, without asking. */
+  readonly rankedByLikelihood: number;
   /** Mean score of right and of wrong steps. */
   readonly scores: { readonly right: number; readonly wrong: number };
   /** Probability that the next token is a digit at all. */
@@ -110,9 +112,9 @@ function tokenOf(engine: Engine, text: string): number {
   return engine.encode(text)[0] as number;
 }
 
-/** Probabilities of single-token answers to a question without thinking. */
-async function chances(engine: Engine, lane: Lane, turns: readonly Turn[], answers: readonly string[]) {
-  await lane.append(renderTurns(turns, false));
+/** Probabilities of single-token answers to a question without thinking; so many characters of it the lane holds already. */
+async function chances(engine: Engine, lane: Lane, turns: readonly Turn[], answers: readonly string[], held = 0) {
+  await lane.append(renderTurns(turns, false).slice(held));
   return [...(await lane.choose(answers.map((answer) => tokenOf(engine, answer))))];
 }
 
@@ -138,21 +140,30 @@ async function grade(engine: Engine, task: TracedTask, difficulty: number, optio
       { role: 'assistant', content: unfinished(graded) },
       { role: 'user', content: GRADE_QUESTION },
     ];
-    return { turns, valid: Number(answer) >= SCORES.astray };
+    const before = `${renderTurns(turns.slice(0, 1), true)}${graded
+      .slice(0, -1)
+      .map((line) => `${line}\n`)
+      .join('')}`;
+    return { turns, before, step: graded.at(-1) as string, valid: Number(answer) >= SCORES.astray };
   });
-  const rows = await onLanes(engine, items, options, async (lane, { turns, valid }) => {
-    const probabilities = await chances(engine, lane, turns, DIGITS);
+  const rows = await onLanes(engine, items, options, async (lane, { turns, before, step, valid }) => {
+    await lane.append(before);
+    const likelihood = Math.min(...(await lane.score(engine.encode(step))));
+    const probabilities = await chances(engine, lane, turns, DIGITS, before.length);
     const mass = probabilities.reduce((sum, p) => sum + p, 0);
     const score = probabilities.reduce((sum, p, digit) => sum + p * digit, 0) / Math.max(mass, Number.MIN_VALUE);
-    return { valid, mass, score, accepted: likeliest(probabilities) >= SCORES.astray };
+    return { valid, mass, score, likelihood, accepted: likeliest(probabilities) >= SCORES.astray };
   });
-  const scores = (valid: boolean) => rows.filter((row) => row.valid === valid).map(({ score }) => score);
+  const of = (valid: boolean, what: 'score' | 'likelihood') =>
+    rows.filter((row) => row.valid === valid).map((row) => row[what]);
+  const scores = (valid: boolean) => of(valid, 'score');
   return {
     question: 'grade',
     asked: rows.length,
     wrong: scores(false).length,
     told: share(rows.map(({ valid, accepted }) => valid === accepted)),
     ranked: rankedAbove(scores(true), scores(false)),
+    rankedByLikelihood: rankedAbove(of(true, 'likelihood'), of(false, 'likelihood')),
     scores: { right: mean(scores(true)), wrong: mean(scores(false)) },
     answers: mean(rows.map(({ mass }) => mass)),
   } satisfies GradeReport;

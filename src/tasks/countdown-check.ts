@@ -7,6 +7,7 @@ const NUMBER = '(0|[1-9]\\d{0,8})';
 const CALCULATION = new RegExp(`^${NUMBER}([-+*/])${NUMBER}=${NUMBER}$`, 'u');
 const MOVE = /^(\S+) left ((?:\d{1,9} ?)+)$/u;
 const LAST = /^(\S+) (yes|no)$/u;
+const UNEVEN = new RegExp(`^${NUMBER}/${NUMBER} no$`, 'u');
 const BACK = /^back ((?:\d{1,9} ?)+)$/u;
 const WAIT = /^Wait, (.*) (yes|no)$/u;
 
@@ -51,6 +52,8 @@ class Replay {
     if (back) return this.#back(numbersOf(back[1] as string));
     const wait = WAIT.exec(line);
     if (wait) return this.#wait((wait[1] as string).split(', '), wait[2] === 'yes');
+    const uneven = UNEVEN.exec(line);
+    if (uneven) return this.#uneven(Number(uneven[1]), Number(uneven[2]));
     const move = MOVE.exec(line);
     const last = LAST.exec(line);
     const made = calculationOf((move ?? last)?.[1] ?? '');
@@ -63,7 +66,7 @@ class Replay {
   }
 
   /** The numbers without the operands, or what is wrong. */
-  #without({ left, right }: CountdownStep): number[] | StepCheck {
+  #without({ left, right }: Pick<CountdownStep, 'left' | 'right'>): number[] | StepCheck {
     const held = [...this.#top.numbers];
     for (const operand of [left, right]) {
       const at = held.indexOf(operand);
@@ -106,6 +109,16 @@ class Replay {
       return invalid(`${made.result} is ${yes ? 'not ' : ''}${target}.`, SCORES.unfounded);
     }
     return valid(SCORES.good, yes ? `This makes ${target}.` : `${made.result} is not ${target}.`);
+  }
+
+  #uneven(left: number, right: number): StepCheck {
+    const held = this.#without({ left, right });
+    if (!Array.isArray(held)) return held as StepCheck;
+    const result = operate(left, '/', right);
+    if (result !== null) return invalid(`${left}/${right} comes out even: it is ${result}.`);
+    return this.#states.solvable(this.#top.numbers)
+      ? valid(SCORES.good, `${left}/${right} does not come out even.`)
+      : valid(SCORES.astray, `${left}/${right} does not come out even, and nothing else leads on.`);
   }
 
   #back(numbers: readonly number[]): StepCheck {

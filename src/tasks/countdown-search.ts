@@ -4,12 +4,13 @@
  *
  *   9*10=90 left 13 90      a move, and the numbers behind it
  *   90+13=103 no            the last move: does it make the target?
+ *   90/13 no                does not come out even
  *   back 13 9 10            given up; these numbers are taken up again
  */
 import { type CountdownStep, formatSteps } from './countdown-solver.ts';
 import { CountdownStates, listed, type Move, moveText } from './countdown-states.ts';
 import type { Random } from './random.ts';
-import type { Reconsidering, Step, StepRole, Trace } from './traced.ts';
+import type { Manner, Reconsidering, Step, StepRole, Trace } from './traced.ts';
 
 /** In percent, how often the next move leads on, where one does. More numbers need more luck. */
 const LUCK: Readonly<Record<number, number>> = { 3: 45, 4: 55, 5: 65 };
@@ -25,19 +26,21 @@ class Search {
   readonly #random: Random;
   readonly #luck: number;
   readonly #patience: number;
-  readonly #lines: { text: string; role: StepRole; sound: boolean }[] = [];
+  readonly #foolish: number;
+  readonly #lines: { text: string; role: StepRole; sound: boolean; foolish: number }[] = [];
   #failures = 0;
 
-  constructor(numbers: readonly number[], target: number, random: Random, endurance: number) {
+  constructor(numbers: readonly number[], target: number, random: Random, { endurance = 1, foolish = 0 }: Manner) {
     this.#states = new CountdownStates(numbers, target);
     this.#random = random;
     // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen.
     this.#luck = (LUCK[numbers.length] ?? 75) / Math.sqrt(endurance);
     this.#patience = PATIENCE * endurance;
+    this.#foolish = foolish;
   }
 
-  #write(text: string, role: StepRole, sound = true): void {
-    this.#lines.push({ text, role, sound });
+  #write(text: string, role: StepRole, sound = true, foolish = 0): void {
+    this.#lines.push({ text, role, sound, foolish });
   }
 
   #distance(numbers: readonly number[]): number {
@@ -59,6 +62,18 @@ class Search {
     return this.#likely(bad);
   }
 
+  /** Sometimes, a division that does not come out even. */
+  #tryUneven(numbers: readonly number[]): void {
+    // Nothing is drawn where nothing foolish is wanted, so that such a search is what it was before there was a choice.
+    if (this.#foolish === 0 || this.#random.below(100) >= this.#foolish) return;
+    const pairs = numbers.flatMap((left) =>
+      numbers.filter((right) => right > 1 && left > right && left % right !== 0).map((right) => `${left}/${right}`),
+    );
+    if (pairs.length === 0) return;
+    const tried = this.#random.pick(pairs);
+    this.#write(`${tried} no`, 'failure', true, tried.length);
+  }
+
   /** The last move: results near the target are written out until one is it. @returns that move, or null. */
   #finish(numbers: readonly number[]): Move | null {
     const { target } = this.#states;
@@ -68,6 +83,7 @@ class Search {
     const misses = near.filter(({ result }) => result !== target);
     // A person who sees the answer seldom tries another first.
     const count = hit ? Number(this.#random.below(4) === 0) : 1 + this.#random.below(2);
+    this.#tryUneven(numbers);
     for (const miss of misses.slice(0, count)) this.#write(`${moveText(miss)} no`, 'failure');
     if (hit) this.#write(`${moveText(hit)} yes`, 'path');
     return hit;
@@ -85,6 +101,7 @@ class Search {
     for (let tried = 0; tried < most && untried.length > 0; tried++) {
       const since = this.#lines.length;
       if (tried > 0) this.#write(`back ${listed(numbers)}`, 'detour');
+      this.#tryUneven(numbers);
       const move = this.#choose(untried);
       untried = untried.filter((other) => other !== move);
       this.#write(`${moveText(move)} left ${listed(move.rest)}`, 'path');
@@ -150,18 +167,15 @@ class Search {
   }
 }
 
-/**
- * @param endurance at least 1: so many times as many branches are given up before luck becomes certain.
- * @returns null where `late` is asked for and no miscalculation would seem to make the target.
- */
+/** @returns null where `late` is asked for and no miscalculation would seem to make the target. */
 export function searchCountdown(
   numbers: readonly number[],
   target: number,
   random: Random,
   reconsidering: Reconsidering,
-  endurance = 1,
+  manner: Manner = {},
 ): Trace | null {
-  const search = new Search(numbers, target, random, endurance);
+  const search = new Search(numbers, target, random, manner);
   const steps = reconsidering === 'late' ? search.late(numbers) : search.explore(numbers);
   if (!steps) return null;
   if (reconsidering === 'recheck') search.recheck(steps);

@@ -184,9 +184,9 @@ export const countdown: TracedTask = {
     return `${[...numbers].sort((a, b) => a - b).join(' ')} -> ${target}`;
   },
   level,
-  trace({ data }, random, reconsidering = 'none', endurance = 1) {
+  trace({ data }, random, reconsidering = 'none', manner = {}) {
     const { numbers, target } = data as CountdownData;
-    return searchCountdown(numbers, target, random, reconsidering, endurance);
+    return searchCountdown(numbers, target, random, reconsidering, manner);
   },
   check({ data }, lines) {
     const { numbers, target } = data as CountdownData;

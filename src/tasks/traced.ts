@@ -21,6 +21,8 @@ export interface Step {
   readonly role: StepRole;
   /** False for a step that is wrong on purpose: what comes behind is to be learnt, not the mistake. Default true. */
   readonly sound?: boolean;
+  /** How many characters at its start say what is tried where nobody should: not to be learnt, but what follows from it. Default 0. */
+  readonly foolish?: number;
 }
 
 export interface Trace {
@@ -30,6 +32,14 @@ export interface Trace {
 
 /** How a trace errs. `none`: it does not. `late`: it comes to a wrong end, notices, and mends it. `recheck`: a right end is checked. */
 export type Reconsidering = 'none' | 'late' | 'recheck';
+
+/** How a search is made, where the task has a choice. */
+export interface Manner {
+  /** At least 1: so many times as much is tried before luck comes. Default 1. */
+  readonly endurance?: number;
+  /** In percent, how often something that is against the rules is tried first, and found to be. Default 0. */
+  readonly foolish?: number;
+}
 
 /** What a checker says of one step. */
 export interface StepCheck {
@@ -59,10 +69,9 @@ export interface TracedTask extends Task {
   /**
    * A search for the answer, written out.
    *
-   * @param endurance at least 1: where the task has a choice, so many times as much is tried before luck comes. Default 1.
    * @returns null where this problem gives no occasion to reconsider so.
    */
-  trace(problem: Problem, random: Random, reconsidering?: Reconsidering, endurance?: number): Trace | null;
+  trace(problem: Problem, random: Random, reconsidering?: Reconsidering, manner?: Manner): Trace | null;
   /** Replays lines; one check a line. Never throws on any text. */
   check(problem: Problem, lines: readonly string[]): StepCheck[];
 }

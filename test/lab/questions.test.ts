@@ -33,6 +33,8 @@ describe('questions', () => {
     expect(grade.wrong).toBeLessThan(6);
     expect(grade.scores.right).toBeGreaterThanOrEqual(0);
     expect(grade.scores.right).toBeLessThanOrEqual(9);
+    expect(grade.rankedByLikelihood).toBeGreaterThanOrEqual(0);
+    expect(grade.rankedByLikelihood).toBeLessThanOrEqual(1);
     expect(grade.answers).toBeGreaterThan(0);
     expect(grade.answers).toBeLessThanOrEqual(1 + 1e-5);
     const level = await askQuestions(model.engine, 'level', task, 3, { problems: 3 });

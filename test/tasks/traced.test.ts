@@ -19,8 +19,8 @@ function linesOf(task: TracedTask, seed: number) {
   return { problem, lines: (trace?.steps ?? []).map(({ text }) => text) };
 }
 
-/** How long searches go without luck. */
-const lasting = fc.constantFrom(1, 1, 12);
+/** How long searches go without luck, and how often they try what is forbidden. */
+const manners = fc.record({ endurance: fc.constantFrom(1, 1, 12), foolish: fc.constantFrom(0, 0, 40) });
 
 describe('traces', () => {
   it('hold only valid steps at every length, and end in an answer that the verifier accepts', () => {
@@ -28,9 +28,9 @@ describe('traces', () => {
       fc.property(
         posed,
         fc.constantFrom('none', 'recheck'),
-        lasting,
-        ({ task, problem, seed }, reconsidering, endurance) => {
-          const trace = task.trace(problem, Random.fromSeed(seed), reconsidering as 'none', endurance);
+        manners,
+        ({ task, problem, seed }, reconsidering, manner) => {
+          const trace = task.trace(problem, Random.fromSeed(seed), reconsidering as 'none', manner);
           expect(trace).not.toBeNull();
           if (!trace) return;
           expect(task.verify(problem, trace.answer).correct).toBe(true);
@@ -53,8 +53,8 @@ describe('traces', () => {
   it('that err hold one wrong step, marked so, see it behind "Wait,", and come to the right answer', () => {
     let seen = 0;
     fc.assert(
-      fc.property(posed, lasting, ({ task, problem, seed }, endurance) => {
-        const trace = task.trace(problem, Random.fromSeed(seed), 'late', endurance);
+      fc.property(posed, manners, ({ task, problem, seed }, manner) => {
+        const trace = task.trace(problem, Random.fromSeed(seed), 'late', manner);
         if (!trace) return;
         seen++;
         for (const length of LENGTHS) {

@@ -213,12 +213,25 @@ class Training(unittest.TestCase):
             first = self.run_of(corpus)
             first.train(out, 400)
             second = self.run_of(corpus)
-            second.begin_with(out / "checkpoint.pt")
+            second.begin_with([out / "checkpoint.pt"])
             for name, weight in first.model.state_dict().items():
                 self.assertTrue(torch.equal(weight, second.model.state_dict()[name]), name)
             self.assertEqual((second.step, second.tokens), (0, 0))
             other = Run(ModelConfig(32, 64, 2, 4, 2, 8, 40, 128), self.config(), corpus, torch.device("cpu"))
-            self.assertRaisesRegex(ValueError, "another model", other.begin_with, out / "checkpoint.pt")
+            self.assertRaisesRegex(ValueError, "another model", other.begin_with, [out / "checkpoint.pt"])
+
+    def test_or_with_the_mean_of_several(self):
+        with tempfile.TemporaryDirectory() as folder:
+            corpus, runs = small_corpus(folder), []
+            for seed in (1, 2):
+                run = self.run_of(corpus, seed=seed)
+                run.save(Path(folder) / f"{seed}.pt")
+                runs.append(run.model.state_dict())
+            both = self.run_of(corpus, seed=3)
+            both.begin_with([Path(folder) / "1.pt", Path(folder) / "2.pt"])
+            for name, weight in both.model.state_dict().items():
+                torch.testing.assert_close(weight, (runs[0][name] + runs[1][name]) / 2)
+            self.assertFalse(torch.equal(runs[0]["model.embed_tokens.weight"], runs[1]["model.embed_tokens.weight"]))
 
     def test_a_checkpoint_of_another_model_is_refused(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,9 @@ export const GRADE_QUESTION = 'Grade the last step.';
 /** Before a problem: answered without thinking by `easy`, `medium` or `hard`. */
 export const LEVEL_QUESTION = 'How hard is this?';
 
+/** What opens the assistant's turn where it answers at once. */
+export const WITHOUT_THINKING = '<think>\n\n</think>\n';
+
 export interface Turn {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;
@@ -28,7 +31,7 @@ export interface Turn {
 /** What the template makes of a conversation, with the assistant's turn opened. */
 export function renderTurns(turns: readonly Turn[], thinking: boolean): string {
   const said = turns.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join('');
-  return `${said}<|im_start|>assistant\n<think>\n${thinking ? '' : '\n</think>\n'}`;
+  return `${said}<|im_start|>assistant\n${thinking ? '<think>\n' : WITHOUT_THINKING}`;
 }
 
 /** An assistant's turn that has not come to an end: the steps so far. */

@@ -5,19 +5,28 @@ import {
   FITTING,
   type Length,
   type Level,
+  type Manner,
   type Reconsidering,
   type Step,
   stepsOf,
   type TracedTask,
 } from '../traced.ts';
 import type { Problem } from '../types.ts';
-import { GRADE_QUESTION, LEVEL_QUESTION, renderTurns, SYSTEM_PROMPTS, type Turn, unfinished } from './chat.ts';
+import {
+  GRADE_QUESTION,
+  LEVEL_QUESTION,
+  renderTurns,
+  SYSTEM_PROMPTS,
+  type Turn,
+  unfinished,
+  WITHOUT_THINKING,
+} from './chat.ts';
 import { corruptLast } from './corrupt.ts';
 import { drawProblem, problemHash } from './split.ts';
 import { encodeFamily } from './vocabulary.ts';
 
-/** `auto`: the length that suits the problem. `grade`, `judge`: questions answered without thinking. */
-export const STYLES = ['auto', 'full', 'pruned', 'grade', 'judge'] as const;
+/** `auto`: the length that suits the problem. `grade`, `grades`, `judge`: questions answered without thinking. */
+export const STYLES = ['auto', 'full', 'pruned', 'grade', 'judge', 'grades'] as const;
 export type Style = (typeof STYLES)[number];
 
 export interface Example {
@@ -32,19 +41,31 @@ export interface Example {
   readonly prompt: string;
   /** With style `grade`: the steps so far, the last of which is graded. */
   readonly graded?: readonly string[];
+  /** With style `grades`: what was asked and answered before `graded`, which goes on from there. */
+  readonly before?: readonly GradedSteps[];
   /** Null where the answer comes without thinking. */
   readonly thinking: string | null;
   readonly answer: string;
-  /** Numbers of the thinking's lines that are wrong on purpose: not to be learnt. */
+  /** Numbers of the lines that are not to be learnt: wrong on purpose, or the end of a thought that did not end by itself. */
   readonly unsound: readonly number[];
+  /** Numbers of lines, and how many of their first characters are not to be learnt: see {@link Step.foolish}. */
+  readonly foolish?: readonly (readonly [line: number, characters: number])[];
   /** Of the canonical problem, in hexadecimal. */
   readonly hash: string;
 }
 
-/** Shares in percent. The rest of the styles is `auto`, the rest of the traces does not reconsider. */
-export type Shares = Readonly<Record<'full' | 'pruned' | 'grade' | 'judge' | 'late' | 'recheck', number>>;
+/** Steps in a row, and the score of the last. */
+export interface GradedSteps {
+  readonly graded: readonly string[];
+  readonly answer: string;
+}
 
-export const SHARES: Shares = { full: 25, pruned: 15, grade: 8, judge: 4, late: 8, recheck: 4 };
+/** Names of shares: of styles, of what reconsiders, and of thoughts that are cut off. */
+export type ShareName = 'full' | 'pruned' | 'grade' | 'judge' | 'grades' | 'late' | 'recheck' | 'cut';
+/** In percent. The rest of the styles is `auto`, the rest of the traces does not reconsider and comes to its end. */
+export type Shares = Readonly<Record<ShareName, number>>;
+
+export const SHARES: Shares = { full: 25, pruned: 15, grade: 8, judge: 4, grades: 0, late: 8, recheck: 4, cut: 0 };
 
 function draw<T extends string>(random: Random, shares: readonly (readonly [T, number])[], otherwise: T): T {
   let at = random.below(10_000) / 100;
@@ -52,15 +73,27 @@ function draw<T extends string>(random: Random, shares: readonly (readonly [T, n
   return otherwise;
 }
 
-/** The turns before the one that is learnt. */
-export function turnsOf({ system, prompt, style, graded }: Example): Turn[] {
-  const user = (content: string): Turn => ({ role: 'user', content });
+const user = (content: string): Turn => ({ role: 'user', content });
+
+/** Steps and the question behind them. */
+function asked(steps: readonly string[]): Turn[] {
+  return [{ role: 'assistant', content: unfinished(steps) }, user(GRADE_QUESTION)];
+}
+
+/** The turns before the last one that is learnt. */
+export function turnsOf({ system, prompt, style, graded, before = [] }: Example): Turn[] {
   if (style === 'judge') return [user(`${LEVEL_QUESTION} ${prompt}`)];
-  if (graded) return [user(prompt), { role: 'assistant', content: unfinished(graded) }, user(GRADE_QUESTION)];
+  if (graded) {
+    const earlier = before.flatMap(({ graded, answer }): Turn[] => [
+      ...asked(graded),
+      { role: 'assistant', content: `${WITHOUT_THINKING}${answer}` },
+    ]);
+    return [user(prompt), ...earlier, ...asked(graded)];
+  }
   return system === undefined ? [user(prompt)] : [{ role: 'system', content: system }, user(prompt)];
 }
 
-/** The whole example as text: what is read, and what is to be learnt. */
+/** The whole example as text: what is read, and what is to be learnt behind it. */
 export function renderExample(example: Example): { read: string; learnt: string } {
   const { thinking, answer } = example;
   return {
@@ -69,47 +102,79 @@ export function renderExample(example: Example): { read: string; learnt: string 
   };
 }
 
-/** Token ids, and for each whether it is learnt: prompts are not, nor steps that are wrong on purpose. */
+/**
+ * Token ids, and for each whether it is learnt: prompts are not, nor lines that are not to be; of several grades every one is,
+ * the earlier ones without the end of their turn.
+ */
 export function encodeExample(example: Example): { ids: number[]; learnt: boolean[] } {
   const { read, learnt } = renderExample(example);
-  const ids = encodeFamily(read);
-  const mask = ids.map(() => false);
-  for (const [line, text] of learnt.split(/(?<=\n)/u).entries()) {
-    const sound = !example.unsound.includes(line);
+  const ids: number[] = [];
+  const mask: boolean[] = [];
+  const add = (text: string, sound: boolean) => {
     for (const id of encodeFamily(text)) {
       ids.push(id);
       mask.push(sound);
     }
+  };
+  const answered = /(?<=<\/think>\n)\d(?=<\|im_end\|>)/u;
+  for (const part of example.before ? read.split(new RegExp(`(${answered.source})`, 'u')) : [read]) {
+    add(part, example.before !== undefined && /^\d$/u.test(part));
+  }
+  for (const [line, text] of learnt.split(/(?<=\n)/u).entries()) {
+    const [, foolish] = example.foolish?.find(([number]) => number === line) ?? [line, 0];
+    add(text.slice(0, foolish), false);
+    add(text.slice(foolish), !example.unsound.includes(line));
   }
   return { ids, learnt: mask };
+}
+
+/** The last of some steps, made wrong as often as not, and its score. */
+function graded(task: TracedTask, problem: Problem, lines: readonly string[], random: Random): GradedSteps {
+  const wrong = random.below(2) === 0 ? corruptLast(task, problem, lines, random) : null;
+  const check = wrong?.check ?? task.check(problem, lines).at(-1);
+  return { graded: wrong ? [...lines.slice(0, -1), wrong.line] : lines, answer: String(check?.score ?? 0) };
 }
 
 /** Steps up to a random one, which is wrong as often as not, and its score. */
 export function gradeQuestion(task: TracedTask, problem: Problem, steps: readonly Step[], random: Random) {
   const lines = steps.slice(0, 1 + random.below(steps.length)).map(({ text }) => text);
-  const wrong = random.below(2) === 0 ? corruptLast(task, problem, lines, random) : null;
-  const graded = wrong ? [...lines.slice(0, -1), wrong.line] : lines;
-  const check = wrong?.check ?? task.check(problem, lines).at(-1);
-  return { graded, answer: String(check?.score ?? 0) };
+  return graded(task, problem, lines, random);
+}
+
+/**
+ * Questions about half of the steps. A question costs as much reading as the thought before it: asked one behind the other, all of
+ * a thought's questions cost little more. Behind a wrong step comes the right one.
+ */
+function gradeQuestions(task: TracedTask, problem: Problem, steps: readonly Step[], random: Random): GradedSteps[] {
+  const lines = steps.map(({ text }) => text);
+  const questions: GradedSteps[] = [];
+  let from = 0;
+  for (let to = 1; to <= lines.length; to++) {
+    if (to < lines.length && random.below(2) === 0) continue;
+    const question = graded(task, problem, lines.slice(0, to), random);
+    questions.push({ ...question, graded: question.graded.slice(from) });
+    from = question.graded.at(-1) === lines[to - 1] ? to : to - 1;
+  }
+  return questions;
 }
 
 /**
  * An example for training: its problem is none of those held out.
  *
- * @param endurance at least 1. Its search may last up to so many times as long as usual, each length alike.
+ * @param manner its search may last up to `endurance` times as long as usual, each length alike.
  */
 export function makeExample(
   task: TracedTask,
   difficulty: number,
   random: Random,
   shares: Shares = SHARES,
-  endurance = 1,
+  { endurance = 1, foolish = 0 }: Manner = {},
 ): Example {
   const problem = drawProblem(task, difficulty, random, false);
   const level = task.level(problem);
   const style = draw<Style>(
     random,
-    (['full', 'pruned', 'grade', 'judge'] as const).map((name) => [name, shares[name]]),
+    (['full', 'pruned', 'grade', 'judge', 'grades'] as const).map((name) => [name, shares[name]]),
     'auto',
   );
   const base = {
@@ -124,7 +189,7 @@ export function makeExample(
   };
   if (style === 'judge') return { ...base, thinking: null, answer: level };
   const wanted =
-    style === 'grade'
+    style === 'grade' || style === 'grades'
       ? 'none'
       : draw<Reconsidering>(
           random,
@@ -132,20 +197,32 @@ export function makeExample(
           'none',
         );
   const lasting = endurance === 1 ? 1 : random.between(100, Math.round(100 * endurance)) / 100;
-  const drawn = task.trace(problem, random, wanted, lasting);
-  const trace = drawn ?? task.trace(problem, random, 'none', lasting);
+  const manner = { endurance: lasting, foolish };
+  const drawn = task.trace(problem, random, wanted, manner);
+  const trace = drawn ?? task.trace(problem, random, 'none', manner);
   if (!trace) throw new ReckonError('internal', `${task.id} has no trace of ${JSON.stringify(problem.prompt)}.`);
   if (style === 'grade') {
     return { ...base, ...gradeQuestion(task, problem, trace.steps, random), thinking: null };
   }
+  if (style === 'grades') {
+    const questions = gradeQuestions(task, problem, trace.steps, random);
+    return { ...base, ...(questions.at(-1) as GradedSteps), before: questions.slice(0, -1), thinking: null };
+  }
   const length: Length = style === 'auto' ? FITTING[level] : style;
-  const steps = stepsOf(trace, length);
+  const whole = stepsOf(trace, length);
+  // Nothing is drawn where nothing is cut, so that a corpus without is what it was before thoughts could be.
+  const cut = shares.cut > 0 && whole.length > 1 && random.below(10_000) < 100 * shares.cut;
+  const steps = cut ? whole.slice(0, 1 + random.below(whole.length - 1)) : whole;
   return {
     ...base,
     reconsidering: drawn ? wanted : 'none',
     ...(style === 'auto' ? {} : { system: SYSTEM_PROMPTS[style] }),
     thinking: steps.map(({ text }) => text).join('\n'),
     answer: trace.answer,
-    unsound: steps.flatMap(({ sound }, i) => (sound === false ? [i] : [])),
+    // Cut off, the thought is closed by whoever set the limit: when to close is not learnt, but what to answer then.
+    ...(foolish > 0
+      ? { foolish: steps.flatMap(({ foolish = 0 }, i) => (foolish > 0 ? [[i, foolish] as const] : [])) }
+      : {}),
+    unsound: [...steps.flatMap(({ sound }, i) => (sound === false ? [i] : [])), ...(cut ? [steps.length] : [])],
   };
 }

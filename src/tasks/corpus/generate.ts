@@ -1,5 +1,6 @@
 /** A corpus, example by example: each follows from the seed and its number alone. */
 import { Random } from '../random.ts';
+import type { Manner } from '../traced.ts';
 import { type Example, encodeExample, makeExample, SHARES, type Shares } from './example.ts';
 import { drawCell, type MixCell } from './mix.ts';
 
@@ -7,8 +8,8 @@ export interface CorpusOptions {
   readonly seed: number;
   readonly mix: readonly MixCell[];
   readonly shares?: Shares;
-  /** Searches of an example last up to so many times their usual length, where the task has a choice. Default 1. */
-  readonly endurance?: number;
+  /** Searches of an example last up to `endurance` times their usual length. */
+  readonly manner?: Manner;
   /** Longest example, in tokens; a longer one is drawn anew. */
   readonly context: number;
 }
@@ -21,13 +22,13 @@ export interface CorpusItem {
 
 /** Example number `index` of a corpus. */
 export function corpusItem(
-  { seed, mix, shares = SHARES, endurance = 1, context }: CorpusOptions,
+  { seed, mix, shares = SHARES, manner = {}, context }: CorpusOptions,
   index: number,
 ): CorpusItem {
   for (let draw = 0; ; draw++) {
     const random = Random.fromSeed(seed, `corpus/${index}/${draw}`);
     const { task, difficulty } = drawCell(mix, random);
-    const example = makeExample(task, difficulty, random, shares, endurance);
+    const example = makeExample(task, difficulty, random, shares, manner);
     const { ids, learnt } = encodeExample(example);
     if (ids.length <= context) return { example, ids, learnt };
   }

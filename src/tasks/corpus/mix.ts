@@ -74,10 +74,10 @@ export function parseShares(text: string): Shares {
     }
     shares[known] = Number(value);
   }
-  const { full, pruned, grade, judge, late, recheck } = shares;
-  if (full + pruned + grade + judge > 100 || late + recheck > 100) {
+  const { full, pruned, grade, judge, grades, late, recheck, cut } = shares;
+  if (full + pruned + grade + judge + grades > 100 || late + recheck > 100 || cut > 100) {
     throw new ReckonError('bad-option', 'The shares come to more than 100 %.', {
-      hint: 'full, pruned, grade and judge share the examples; late and recheck share the traces.',
+      hint: 'full, pruned, grade, judge and grades share the examples; late and recheck share the traces, and cut is of all traces.',
     });
   }
   return shares;

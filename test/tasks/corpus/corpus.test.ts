@@ -135,11 +135,79 @@ describe('the corpus', () => {
     expect(corpusItem({ ...recipe, seed: 8 }, 17)).not.toEqual(items[17]);
   });
 
+  it('asks for several grades along one thought: each the checker gives, and each to be learnt', () => {
+    const shares = parseShares('full=0,pruned=0,grade=0,judge=0,grades=100');
+    const examples = Array.from({ length: 40 }, (_, i) => corpusItem({ ...recipe, shares }, i));
+    let wrong = 0;
+    for (const { example, ids, learnt } of examples) {
+      const task = tracedTaskById(example.task);
+      const problem = task.parse(example.prompt);
+      const { read, learnt: last } = renderExample(example);
+      expect(read).toBe(renderChat(chat, turnsOf(example), { enableThinking: false }));
+      expect(tokenizer.decode(ids)).toBe(read + last);
+      const questions = [...(example.before ?? []), { graded: example.graded ?? [], answer: example.answer }];
+      // What was graded wrong is no part of the thought: the right step comes behind it.
+      const lines: string[] = [];
+      for (const { graded, answer } of questions) {
+        const check = task.check(problem, [...lines, ...graded]).at(-1);
+        expect(answer).toBe(String(check?.score));
+        lines.push(...(check?.valid ? graded : graded.slice(0, -1)));
+        if (!check?.valid) wrong++;
+      }
+      expect(task.check(problem, lines).every(({ valid }) => valid)).toBe(true);
+      const said = tokenizer.decode(ids.filter((_, i) => learnt[i]));
+      expect(said).toBe(`${questions.map(({ answer }) => answer).join('')}<|im_end|>`);
+    }
+    expect(wrong).toBeGreaterThan(40);
+  });
+
+  it('cuts thoughts off where asked to: when they close is not learnt, but the answer behind', () => {
+    const shares = parseShares('full=100,pruned=0,grade=0,judge=0,cut=100');
+    let shorter = 0;
+    for (let i = 0; i < 40; i++) {
+      const { example, ids, learnt } = corpusItem({ ...recipe, shares }, i);
+      const whole = corpusItem({ ...recipe, shares: parseShares('full=100,pruned=0,grade=0,judge=0') }, i).example;
+      expect(whole.thinking?.startsWith(example.thinking as string)).toBe(true);
+      if (example.thinking === whole.thinking) continue;
+      shorter++;
+      expect(example.answer).toBe(whole.answer);
+      const said = tokenizer.decode(ids.filter((_, j) => learnt[j]));
+      expect(said).not.toContain('</think>');
+      expect(said.endsWith(`\n${example.answer}<|im_end|>`)).toBe(true);
+    }
+    expect(shorter).toBeGreaterThan(20);
+  });
+
+  it('tries what the rules forbid where asked to: that is not learnt, but that it does not do', () => {
+    const mix = parseMix('countdown:3-5');
+    const shares = parseShares('pruned=0,grade=0,judge=0');
+    let tries = 0;
+    for (let i = 0; i < 60; i++) {
+      const { example, ids, learnt } = corpusItem({ ...recipe, mix, shares, manner: { foolish: 50 } }, i);
+      const lines = example.thinking?.split('\n') ?? [];
+      const foolish = lines.flatMap((line, at) => (/^\d+\/\d+ no$/.test(line) ? [[at, line.indexOf(' ')]] : []));
+      expect(example.foolish).toEqual(foolish);
+      tries += foolish.length;
+      const said = tokenizer.decode(ids.filter((_, j) => learnt[j])).split('\n');
+      for (const [at] of foolish)
+        expect(said.filter((line) => line === ' no').length, lines[at as number]).toBe(foolish.length);
+      if (example.reconsidering !== 'late') {
+        const task = tracedTaskById('countdown');
+        expect(task.check(task.parse(example.prompt), lines).filter(({ valid }) => !valid)).toEqual([]);
+      }
+    }
+    expect(tries).toBeGreaterThan(60);
+    const of = (manner?: object) => corpusItem({ ...recipe, mix, shares, ...(manner ? { manner } : {}) }, 3);
+    expect(of({ foolish: 0 })).toEqual(of());
+  });
+
   it('searches longer where more endurance is asked for, and as before where none is', () => {
     const plain = { ...recipe, mix: parseMix('countdown:4'), shares: parseShares('pruned=0,grade=0,judge=0') };
     const lengths = (endurance: number) =>
-      Array.from({ length: 100 }, (_, i) => corpusItem({ ...plain, endurance }, i).ids.length).sort((a, b) => a - b);
-    expect(corpusItem({ ...plain, endurance: 1 }, 17)).toEqual(corpusItem(plain, 17));
+      Array.from({ length: 100 }, (_, i) => corpusItem({ ...plain, manner: { endurance } }, i).ids.length).sort(
+        (a, b) => a - b,
+      );
+    expect(corpusItem({ ...plain, manner: { endurance: 1 } }, 17)).toEqual(corpusItem(plain, 17));
     const [usual, lasting] = [lengths(1), lengths(16)];
     expect(usual.at(-1)).toBeLessThan(500);
     expect(lasting[50]).toBeGreaterThan(1.5 * (usual[50] as number));
