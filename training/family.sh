@@ -19,7 +19,10 @@ problems=${PROBLEMS:-500}
 mkdir -p "$work"
 
 if [ ! -f "$work/corpus.json" ]; then
-  npm run -s corpus -- --token-limit "$corpus_tokens" --seed 1 --tokens "$work/corpus"
+  # Long searches that move on, tries that the rules forbid, thoughts cut off and answered, several grades along one thought: models/README.md
+  # tells what each is good for.
+  npm run -s corpus -- --token-limit "$corpus_tokens" --seed 1 --endurance 6 --foolish 10 --restless \
+    --shares pruned=6,grade=3,judge=3,grades=6,cut=8 --tokens "$work/corpus"
 fi
 
 # publish NAME CHECKPOINT: an exported model with its tokenizer, and what it solves.

@@ -143,7 +143,7 @@ export function report(folder: string): Report {
     '',
     'pass@8, %:',
     '',
-    table(measured, (cell) => shown(estimate(cell, Math.min(8, cell.n)))),
+    table(measured, (cell) => (cell.n < 8 ? '—' : shown(estimate(cell, 8)))),
     '',
     'Tokens of a sample, prompt aside:',
     '',

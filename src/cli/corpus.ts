@@ -35,6 +35,7 @@ No problem of the evaluation sets is among them.
   --shares S          e.g. grade=0,judge=0,late=12 : percent of ${Object.keys(SHARES).join(', ')}
   --endurance E       searches last up to E times their usual length (Countdown; default 1)
   --foolish P         percent of moves before which something is tried that the rules forbid (Countdown; default 0)
+  --restless          searches leave a branch after a try or two, and may come back (Countdown)
   --context N         longest example in tokens (default 2048)
   --out FILE          JSON lines into a file
   --tokens PREFIX     token ids: PREFIX.bin, .mask, .idx and .json
@@ -54,6 +55,7 @@ export async function corpus(args: string[]): Promise<void> {
     context: text,
     endurance: text,
     foolish: text,
+    restless: { type: 'boolean' },
     shares: text,
     out: text,
     tokens: text,
@@ -164,6 +166,7 @@ async function write(options: Options): Promise<void> {
     manner: {
       endurance: options.number('endurance', { min: 1, max: 100 }) ?? 1,
       foolish: options.number('foolish', { min: 0, max: 100, integer: true }) ?? 0,
+      restless: options.flag('restless'),
     },
     shares: parsedShares(options),
   };

@@ -8,7 +8,7 @@
  *   back 13 9 10            given up; these numbers are taken up again
  */
 import { type CountdownStep, formatSteps } from './countdown-solver.ts';
-import { CountdownStates, listed, type Move, moveText } from './countdown-states.ts';
+import { CountdownStates, keyOf, listed, type Move, moveText } from './countdown-states.ts';
 import type { Random } from './random.ts';
 import type { Manner, Reconsidering, Step, StepRole, Trace } from './traced.ts';
 
@@ -27,16 +27,25 @@ class Search {
   readonly #luck: number;
   readonly #patience: number;
   readonly #foolish: number;
+  readonly #restless: boolean;
+  /** Of a restless search: numbers left that were seen to lead nowhere, so that they are not met twice. */
+  readonly #seen = new Set<string>();
   readonly #lines: { text: string; role: StepRole; sound: boolean; foolish: number }[] = [];
   #failures = 0;
 
-  constructor(numbers: readonly number[], target: number, random: Random, { endurance = 1, foolish = 0 }: Manner) {
+  constructor(
+    numbers: readonly number[],
+    target: number,
+    random: Random,
+    { endurance = 1, foolish = 0, restless = false }: Manner,
+  ) {
     this.#states = new CountdownStates(numbers, target);
     this.#random = random;
     // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen.
     this.#luck = (LUCK[numbers.length] ?? 75) / Math.sqrt(endurance);
     this.#patience = PATIENCE * endurance;
     this.#foolish = foolish;
+    this.#restless = restless;
   }
 
   #write(text: string, role: StepRole, sound = true, foolish = 0): void {
@@ -89,23 +98,28 @@ class Search {
     return hit;
   }
 
-  /** Explores numbers, at least two. @returns the moves that make the target, or null when given up. */
-  explore(numbers: readonly number[]): CountdownStep[] | null {
+  /** Explores numbers, at least two. @returns the moves that make the target, or null when given up: never where it begins. */
+  explore(numbers: readonly number[], begins = true): CountdownStep[] | null {
     if (numbers.length === 2) {
       const last = this.#finish(numbers);
       return last && [last];
     }
     const hopeless = !this.#states.solvable(numbers);
-    const most = hopeless ? 1 + this.#random.below(2) : Number.POSITIVE_INFINITY;
-    let untried = this.#states.moves(numbers);
+    const most = hopeless || (this.#restless && !begins) ? 1 + this.#random.below(2) : Number.POSITIVE_INFINITY;
+    let untried = this.#states.moves(numbers).filter(({ rest }) => !this.#seen.has(keyOf(rest)));
     for (let tried = 0; tried < most && untried.length > 0; tried++) {
       const since = this.#lines.length;
       if (tried > 0) this.#write(`back ${listed(numbers)}`, 'detour');
       this.#tryUneven(numbers);
       const move = this.#choose(untried);
-      untried = untried.filter((other) => other !== move);
+      if (!this.#restless) untried = untried.filter((other) => other !== move);
+      else if (!this.#states.solvable(move.rest)) {
+        // Else it is only left for the time being, and may be met again.
+        this.#seen.add(keyOf(move.rest));
+        untried = untried.filter(({ rest }) => !this.#seen.has(keyOf(rest)));
+      }
       this.#write(`${moveText(move)} left ${listed(move.rest)}`, 'path');
-      const behind = this.explore(move.rest);
+      const behind = this.explore(move.rest, false);
       if (behind) return [move, ...behind];
       this.#failures++;
       for (const line of this.#lines.slice(since)) line.role = 'detour';

@@ -19,13 +19,13 @@ export function moveText({ left, operator, right, result }: CountdownStep): stri
   return `${left}${operator}${right}=${result}`;
 }
 
-/** The same numbers in one order. */
-function key(numbers: readonly number[]): string {
+/** The same for the same numbers in any order. */
+export function keyOf(numbers: readonly number[]): string {
   return listed([...numbers].sort((a, b) => a - b));
 }
 
 export function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && key(a) === key(b);
+  return a.length === b.length && keyOf(a) === keyOf(b);
 }
 
 export class CountdownStates {
@@ -74,7 +74,7 @@ export class CountdownStates {
   chance(numbers: readonly number[]): number {
     if (numbers.length === 1) return numbers[0] === this.target ? 1 : 0;
     // Pairs are too many and too cheap to be remembered.
-    const name = numbers.length > 2 ? key(numbers) : null;
+    const name = numbers.length > 2 ? keyOf(numbers) : null;
     const known = name === null ? undefined : this.#chances.get(name);
     if (known !== undefined) return known;
     let moves = 0;

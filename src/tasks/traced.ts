@@ -39,6 +39,8 @@ export interface Manner {
   readonly endurance?: number;
   /** In percent, how often something that is against the rules is tried first, and found to be. Default 0. */
   readonly foolish?: number;
+  /** Whether a branch is left after a try or two even where it could still lead on, to be taken up again later. Default false. */
+  readonly restless?: boolean;
 }
 
 /** What a checker says of one step. */

@@ -19,8 +19,12 @@ function linesOf(task: TracedTask, seed: number) {
   return { problem, lines: (trace?.steps ?? []).map(({ text }) => text) };
 }
 
-/** How long searches go without luck, and how often they try what is forbidden. */
-const manners = fc.record({ endurance: fc.constantFrom(1, 1, 12), foolish: fc.constantFrom(0, 0, 40) });
+/** How long searches go without luck, how often they try what is forbidden, and whether they stay with a branch. */
+const manners = fc.record({
+  endurance: fc.constantFrom(1, 1, 12),
+  foolish: fc.constantFrom(0, 0, 40),
+  restless: fc.boolean(),
+});
 
 describe('traces', () => {
   it('hold only valid steps at every length, and end in an answer that the verifier accepts', () => {

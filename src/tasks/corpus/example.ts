@@ -168,7 +168,7 @@ export function makeExample(
   difficulty: number,
   random: Random,
   shares: Shares = SHARES,
-  { endurance = 1, foolish = 0 }: Manner = {},
+  { endurance = 1, foolish = 0, restless = false }: Manner = {},
 ): Example {
   const problem = drawProblem(task, difficulty, random, false);
   const level = task.level(problem);
@@ -197,7 +197,7 @@ export function makeExample(
           'none',
         );
   const lasting = endurance === 1 ? 1 : random.between(100, Math.round(100 * endurance)) / 100;
-  const manner = { endurance: lasting, foolish };
+  const manner = { endurance: lasting, foolish, restless };
   const drawn = task.trace(problem, random, wanted, manner);
   const trace = drawn ?? task.trace(problem, random, 'none', manner);
   if (!trace) throw new ReckonError('internal', `${task.id} has no trace of ${JSON.stringify(problem.prompt)}.`);

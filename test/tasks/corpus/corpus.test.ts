@@ -214,6 +214,26 @@ describe('the corpus', () => {
     expect(lasting.at(-1)).toBeGreaterThan(1000);
   });
 
+  it('leaves branches soon where asked to be restless, and meets nothing twice that leads nowhere', () => {
+    const shares = parseShares('full=100,pruned=0,grade=0,judge=0,late=0,recheck=0');
+    const plain = { ...recipe, mix: parseMix('countdown:4'), shares };
+    let restlessly = 0;
+    for (let i = 0; i < 60; i++) {
+      const { example } = corpusItem({ ...plain, manner: { endurance: 8, restless: true } }, i);
+      const task = tracedTaskById('countdown');
+      const lines = (example.thinking as string).split('\n');
+      expect(task.check(task.parse(example.prompt), lines).every(({ valid }) => valid)).toBe(true);
+      expect(task.verify(task.parse(example.prompt), example.answer).correct).toBe(true);
+      // Between two returns to the four numbers no more than two of three are tried.
+      const visits = (example.thinking as string).split(/^back \d+ \d+ \d+ \d+$/mu);
+      for (const visit of visits) expect(visit.match(/ left \d+ \d+$/gmu)?.length ?? 0).toBeLessThanOrEqual(2);
+      const pairs = lines.flatMap((line) => / left (\d+ \d+)$/u.exec(line)?.[1]?.split(' ').sort().join(' ') ?? []);
+      expect(new Set(pairs).size).toBe(pairs.length);
+      restlessly += visits.length;
+    }
+    expect(restlessly).toBeGreaterThan(200);
+  });
+
   it('is mixed as asked for', () => {
     const mix = parseMix('kk:2-4=3,countdown:3');
     expect(mix.map(({ task, difficulty, weight }) => [task.id, difficulty, weight])).toEqual([
