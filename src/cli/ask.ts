@@ -62,7 +62,7 @@ function describe(report: QuestionReport): string[] {
         `asked     ${report.asked} steps, ${report.wrong} of them wrong`,
         `told      ${range(report.told)} by the likeliest digit, 7 and more being right`,
         `ranked    ${report.ranked.toFixed(3)} area under the curve of the mean score`,
-        `likelihood ${report.rankedByLikelihood.toFixed(3)} area under the curve of a step's least likely token, without asking`,
+        `likely    ${report.rankedByLikelihood.toFixed(3)} area under the curve of a step's least likely token, without asking`,
         `scores    ${report.scores.right.toFixed(2)} for right steps, ${report.scores.wrong.toFixed(2)} for wrong ones`,
         `digits    ${percent(report.answers)} of the probability`,
       ];
