@@ -40,12 +40,13 @@ function cellsOf(path: string): Cell[] {
 /** Sampled, and thinking as long as the context lets it. */
 const isWhole = ({ maxThinking, temperature, n }: Cell): boolean => maxThinking === null && temperature > 0 && n > 1;
 
-/** A row a cell, a column a model. */
-function table(measured: readonly Measured[], show: (cell: Cell) => string): string {
+/** A row a cell, a column a model; null where a cell does not tell. */
+function table(measured: readonly Measured[], show: (cell: Cell) => string | null): string {
   const names = [...new Set(measured.flatMap(({ cells }) => cells.filter(isWhole).map(nameOf)))];
-  const rows = names.map((name) => {
+  const rows = names.flatMap((name) => {
     const found = measured.map(({ cells }) => cells.find((cell) => isWhole(cell) && nameOf(cell) === name));
-    return `| ${name} | ${found.map((cell) => (cell ? show(cell) : '—')).join(' | ')} |`;
+    const texts = found.map((cell) => (cell && show(cell)) ?? '—');
+    return texts.every((text) => text === '—') ? [] : [`| ${name} | ${texts.join(' | ')} |`];
   });
   const head = ['task', ...measured.map(({ model }) => model)];
   return [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows].join('\n');
@@ -143,7 +144,7 @@ export function report(folder: string): Report {
     '',
     'pass@8, %:',
     '',
-    table(measured, (cell) => (cell.n < 8 ? '—' : shown(estimate(cell, 8)))),
+    table(measured, (cell) => (cell.n < 8 ? null : shown(estimate(cell, 8)))),
     '',
     'Tokens of a sample, prompt aside:',
     '',
