@@ -219,10 +219,10 @@ export function makeExample(
     ...(style === 'auto' ? {} : { system: SYSTEM_PROMPTS[style] }),
     thinking: steps.map(({ text }) => text).join('\n'),
     answer: trace.answer,
-    // Cut off, the thought is closed by whoever set the limit: when to close is not learnt, but what to answer then.
     ...(foolish > 0
       ? { foolish: steps.flatMap(({ foolish = 0 }, i) => (foolish > 0 ? [[i, foolish] as const] : [])) }
       : {}),
+    // Cut off, the thought is closed by whoever set the limit: when to close is not learnt, but what to answer then.
     unsound: [...steps.flatMap(({ sound }, i) => (sound === false ? [i] : [])), ...(cut ? [steps.length] : [])],
   };
 }
