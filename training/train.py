@@ -205,6 +205,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--until", type=int, help="stop after so many tokens in all, the schedule unchanged")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="overrides of the training part")
+    parser.add_argument("--validate", action="store_true", help="print the loss on the examples held back, and train nothing")
     parser.add_argument("--smoke", action="store_true", help="a minute's run, to see that everything works")
     args = parser.parse_args()
 
@@ -229,6 +230,9 @@ def main() -> None:
         print(f"going on from step {run.step}", flush=True)
     elif args.init:
         run.begin_with(args.init)
+    if args.validate:
+        print(f"{run.validate():.4f} nats a token held out, after {run.tokens} tokens")
+        return
     print(f"{run.model.parameter_count()} parameters, {len(corpus)} examples, {len(corpus.ids)} tokens", flush=True)
     run.train(args.out, min(config.tokens, args.until or config.tokens))
 

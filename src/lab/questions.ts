@@ -4,13 +4,12 @@
  */
 import type { Engine, Lane } from '../engine/types.ts';
 import {
-  GRADE_QUESTION,
   gradeQuestion,
+  gradeTurns,
   LEVEL_QUESTION,
   numberedProblem,
   renderTurns,
   type Turn,
-  unfinished,
 } from '../tasks/corpus/index.ts';
 import { Random, type TracedTask } from '../tasks/index.ts';
 import { LEVELS, SCORES, stepsOf } from '../tasks/traced.ts';
@@ -135,11 +134,7 @@ async function grade(engine: Engine, task: TracedTask, difficulty: number, optio
     const random = Random.fromSeed(i, `questions/grade/${task.id}/${difficulty}`);
     const steps = task.trace(problem, random)?.steps ?? [];
     const { graded, answer } = gradeQuestion(task, problem, steps, random);
-    const turns: Turn[] = [
-      { role: 'user', content: problem.prompt },
-      { role: 'assistant', content: unfinished(graded) },
-      { role: 'user', content: GRADE_QUESTION },
-    ];
+    const turns: Turn[] = [{ role: 'user', content: problem.prompt }, ...gradeTurns(graded)];
     const before = `${renderTurns(turns.slice(0, 1), true)}${graded
       .slice(0, -1)
       .map((line) => `${line}\n`)

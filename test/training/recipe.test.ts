@@ -69,6 +69,12 @@ describe.skipIf(python === undefined)('the recipe, in PyTorch', { timeout: PATIE
       expect(lines.at(-1)!.tokens).toBeGreaterThanOrEqual(12_000);
       // It starts at ln 256 = 5.55 nats a token.
       expect(lines.at(-1)!.validation).toBeLessThan(5);
+      // Asked only for the held-out loss, it says what the last line says, and trains nothing.
+      const [, loss, tokens] =
+        /(\d\.\d+) nats a token held out, after (\d+) tokens/.exec(train('--device', 'cpu', '--validate')) ?? [];
+      expect(Number(loss)).toBeCloseTo(lines.at(-1)!.validation!, 3);
+      expect(Number(tokens)).toBe(lines.at(-1)!.tokens);
+      expect(metrics()).toEqual(lines);
     });
 
     it('exports a checkpoint that another implementation reads alike', async () => {

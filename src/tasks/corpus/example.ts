@@ -75,8 +75,8 @@ function draw<T extends string>(random: Random, shares: readonly (readonly [T, n
 
 const user = (content: string): Turn => ({ role: 'user', content });
 
-/** Steps and the question behind them. */
-function asked(steps: readonly string[]): Turn[] {
+/** Steps, and the question about the last of them. */
+export function gradeTurns(steps: readonly string[]): Turn[] {
   return [{ role: 'assistant', content: unfinished(steps) }, user(GRADE_QUESTION)];
 }
 
@@ -85,10 +85,10 @@ export function turnsOf({ system, prompt, style, graded, before = [] }: Example)
   if (style === 'judge') return [user(`${LEVEL_QUESTION} ${prompt}`)];
   if (graded) {
     const earlier = before.flatMap(({ graded, answer }): Turn[] => [
-      ...asked(graded),
+      ...gradeTurns(graded),
       { role: 'assistant', content: `${WITHOUT_THINKING}${answer}` },
     ]);
-    return [user(prompt), ...earlier, ...asked(graded)];
+    return [user(prompt), ...earlier, ...gradeTurns(graded)];
   }
   return system === undefined ? [user(prompt)] : [{ role: 'system', content: system }, user(prompt)];
 }
@@ -101,6 +101,9 @@ export function renderExample(example: Example): { read: string; learnt: string 
     learnt: `${thinking === null ? '' : `${thinking}\n</think>\n`}${answer}<|im_end|>`,
   };
 }
+
+/** Among what is read, answers to earlier questions. Split by it, every other part is one. */
+const EARLIER_GRADE = /(?<=<\/think>\n)(\d)(?=<\|im_end\|>)/u;
 
 /**
  * Token ids, and for each whether it is learnt: prompts are not, nor lines that are not to be; of several grades every one is,
@@ -116,10 +119,7 @@ export function encodeExample(example: Example): { ids: number[]; learnt: boolea
       mask.push(sound);
     }
   };
-  const answered = /(?<=<\/think>\n)\d(?=<\|im_end\|>)/u;
-  for (const part of example.before ? read.split(new RegExp(`(${answered.source})`, 'u')) : [read]) {
-    add(part, example.before !== undefined && /^\d$/u.test(part));
-  }
+  for (const [i, part] of read.split(EARLIER_GRADE).entries()) add(part, i % 2 === 1);
   for (const [line, text] of learnt.split(/(?<=\n)/u).entries()) {
     const [, foolish] = example.foolish?.find(([number]) => number === line) ?? [line, 0];
     add(text.slice(0, foolish), false);

@@ -1,19 +1,18 @@
 /** The corpus: what the embedded models read, write and are trained on. */
 export {
   CHAT_TEMPLATE,
-  GRADE_QUESTION,
   generationConfig,
   LEVEL_QUESTION,
   renderTurns,
   SYSTEM_PROMPTS,
   type Turn,
   tokenizerConfig,
-  unfinished,
 } from './chat.ts';
 export {
   type Example,
   encodeExample,
   gradeQuestion,
+  gradeTurns,
   makeExample,
   renderExample,
   SHARES,
