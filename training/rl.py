@@ -56,8 +56,12 @@ def micro_batches(samples: List[int], lengths: List[int], micro_tokens: int) -> 
     return [batch for batch in batches if batch]
 
 
-def improve(model, optimizer, prompts, samples: List[Sample], worth, counts, steps: int, micro_tokens: int) -> None:
-    """`steps` optimizer steps, each on its share of the groups' samples; the loss is the mean over the tokens that count."""
+def improve(model, optimizer, prompts, samples: List[Sample], worth, counts, steps: int, micro_tokens: int) -> float:
+    """`steps` optimizer steps, each on its share of the groups' samples; the loss is the mean over the tokens that count.
+
+    Returns the largest norm of a step's gradient, before it was clipped.
+    """
+    largest = 0.0
     counted = [i for i, on in enumerate(counts.flatten().tolist()) if on]
     flat = worth.flatten()
     lengths = [len(prompts[one.prompt]) + len(one.ids) for one in samples]
@@ -69,9 +73,10 @@ def improve(model, optimizer, prompts, samples: List[Sample], worth, counts, ste
         for batch in micro_batches(share, lengths, micro_tokens):
             loss = policy_loss(model, prompts, [samples[i] for i in batch], flat[batch]) / total
             loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        largest = max(largest, float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+    return largest
 
 
 def main() -> None:
@@ -135,7 +140,7 @@ def main() -> None:
             worth, counts = advantages(rewards, args.mode, args.positive_weight)
             for group in optimizer.param_groups:
                 group["lr"] = args.rate * (1 - number / args.rounds)
-            improve(model, optimizer, prompts, samples, worth, counts, args.steps, args.micro_tokens)
+            norm = improve(model, optimizer, prompts, samples, worth, counts, args.steps, args.micro_tokens)
             tokens = drawn_tokens(samples)
             line = {
                 "round": number + 1,
@@ -145,6 +150,7 @@ def main() -> None:
                 "entropy": round(-sum(sum(one.logprobs) for one in samples) / tokens, 4),
                 "length": round(tokens / len(samples), 1),
                 "finished": round(sum(one.finished for one in samples) / len(samples), 4),
+                "norm": round(norm, 5),
                 "seconds": round(time.time() - began, 1),
             }
             write_metrics(args.out, line)

@@ -35,7 +35,7 @@ No problem of the evaluation sets is among them.
   --shares S          e.g. grade=0,judge=0,late=12 : percent of ${Object.keys(SHARES).join(', ')}
   --endurance E       searches last up to E times their usual length (Countdown; default 1)
   --foolish P         percent of moves before which something is tried that the rules forbid (Countdown; default 0)
-  --restless          searches leave a branch after a try or two, and may come back (Countdown)
+  --restless          searches leave a branch after a try or two; what is tried in vain is not learnt (Countdown)
   --context N         longest example in tokens (default 2048)
   --out FILE          JSON lines into a file
   --tokens PREFIX     token ids: PREFIX.bin, .mask, .idx and .json

@@ -16,6 +16,13 @@ import type { Manner, Reconsidering, Step, StepRole, Trace } from './traced.ts';
 const LUCK: Readonly<Record<number, number>> = { 3: 45, 4: 55, 5: 65 };
 /** Branches given up before luck becomes certain: a trace has to end. Times the endurance asked for. */
 const PATIENCE = 7;
+/**
+ * Of a restless search: in percent, how often the last move but one leads on, where one does and more numbers came before. It can be
+ * seen, and who has learnt from searches that miss it on purpose misses it too.
+ */
+const SIGHT = 75;
+/** Of a restless search, how many first moves in vain are learnt, one of so many: what has been tried already is left alone. */
+const LEARNT_IN_VAIN = 3;
 /** Moves looked at when a likely one is chosen among those that lead nowhere. */
 const GLANCE = 4;
 /** How far a miscalculated result lies from the right one. */
@@ -30,7 +37,7 @@ class Search {
   readonly #restless: boolean;
   /** Of a restless search: numbers left that were seen to lead nowhere, so that they are not met twice. */
   readonly #seen = new Set<string>();
-  readonly #lines: { text: string; role: StepRole; sound: boolean; foolish: number }[] = [];
+  readonly #lines: { text: string; role: StepRole; sound: boolean; unlearnt: number }[] = [];
   #failures = 0;
 
   constructor(
@@ -41,15 +48,16 @@ class Search {
   ) {
     this.#states = new CountdownStates(numbers, target);
     this.#random = random;
-    // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen.
-    this.#luck = (LUCK[numbers.length] ?? 75) / Math.sqrt(endurance);
+    // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen. A restless one is short
+    // for its luck.
+    this.#luck = (LUCK[numbers.length] ?? 75) / (restless ? endurance : Math.sqrt(endurance));
     this.#patience = PATIENCE * endurance;
     this.#foolish = foolish;
     this.#restless = restless;
   }
 
-  #write(text: string, role: StepRole, sound = true, foolish = 0): void {
-    this.#lines.push({ text, role, sound, foolish });
+  #write(text: string, role: StepRole, sound = true, unlearnt = 0): void {
+    this.#lines.push({ text, role, sound, unlearnt });
   }
 
   #distance(numbers: readonly number[]): number {
@@ -63,12 +71,24 @@ class Search {
     return few.reduce((best, move) => (this.#distance(move.rest) < this.#distance(best.rest) ? move : best));
   }
 
-  #choose(moves: readonly Move[]): Move {
+  #choose(moves: readonly Move[], begins: boolean): Move {
     const good = moves.filter(({ rest }) => this.#states.solvable(rest));
     const bad = moves.filter(({ rest }) => !this.#states.solvable(rest));
-    const lucky = this.#failures >= this.#patience || this.#random.below(100) < this.#luck;
+    const near = this.#restless && !begins && moves[0]?.rest.length === 2;
+    const lucky = this.#failures >= this.#patience || this.#random.below(100) < (near ? SIGHT : this.#luck);
     if (good.length > 0 && (lucky || bad.length === 0)) return this.#random.pick(good);
-    return this.#likely(bad);
+    return this.#restless && begins ? this.#random.pick(bad) : this.#likely(bad);
+  }
+
+  /** How much of a move is not to be learnt: of a restless search what is tried in vain, but for some first moves. */
+  #unlearnt(move: Move, hopeless: boolean, begins: boolean): number {
+    if (!this.#restless || !hopeless || (begins && this.#random.below(LEARNT_IN_VAIN) === 0)) return 0;
+    return moveText(move).indexOf('=');
+  }
+
+  /** Whether something is tried once more before it is left, 1 or 0. */
+  #another(): number {
+    return this.#restless ? Number(this.#random.below(5) === 0) : this.#random.below(2);
   }
 
   /** Sometimes, a division that does not come out even. */
@@ -91,7 +111,7 @@ class Search {
     const hit = near.find(({ result }) => result === target) ?? null;
     const misses = near.filter(({ result }) => result !== target);
     // A person who sees the answer seldom tries another first.
-    const count = hit ? Number(this.#random.below(4) === 0) : 1 + this.#random.below(2);
+    const count = hit ? Number(this.#random.below(4) === 0) : 1 + this.#another();
     this.#tryUneven(numbers);
     for (const miss of misses.slice(0, count)) this.#write(`${moveText(miss)} no`, 'failure');
     if (hit) this.#write(`${moveText(hit)} yes`, 'path');
@@ -105,20 +125,21 @@ class Search {
       return last && [last];
     }
     const hopeless = !this.#states.solvable(numbers);
-    const most = hopeless || (this.#restless && !begins) ? 1 + this.#random.below(2) : Number.POSITIVE_INFINITY;
+    const most = hopeless || (this.#restless && !begins) ? 1 + this.#another() : Number.POSITIVE_INFINITY;
     let untried = this.#states.moves(numbers).filter(({ rest }) => !this.#seen.has(keyOf(rest)));
     for (let tried = 0; tried < most && untried.length > 0; tried++) {
       const since = this.#lines.length;
       if (tried > 0) this.#write(`back ${listed(numbers)}`, 'detour');
       this.#tryUneven(numbers);
-      const move = this.#choose(untried);
+      const move = this.#choose(untried, begins);
+      const vain = !this.#states.solvable(move.rest);
       if (!this.#restless) untried = untried.filter((other) => other !== move);
-      else if (!this.#states.solvable(move.rest)) {
+      else if (vain) {
         // Else it is only left for the time being, and may be met again.
         this.#seen.add(keyOf(move.rest));
         untried = untried.filter(({ rest }) => !this.#seen.has(keyOf(rest)));
       }
-      this.#write(`${moveText(move)} left ${listed(move.rest)}`, 'path');
+      this.#write(`${moveText(move)} left ${listed(move.rest)}`, 'path', true, this.#unlearnt(move, vain, begins));
       const behind = this.explore(move.rest, false);
       if (behind) return [move, ...behind];
       this.#failures++;

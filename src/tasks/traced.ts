@@ -21,8 +21,8 @@ export interface Step {
   readonly role: StepRole;
   /** False for a step that is wrong on purpose: what comes behind is to be learnt, not the mistake. Default true. */
   readonly sound?: boolean;
-  /** How many characters at its start say what is tried where nobody should: not to be learnt, but what follows from it. Default 0. */
-  readonly foolish?: number;
+  /** How many characters at its start say what had better not been tried: not to be learnt, but what follows from it. Default 0. */
+  readonly unlearnt?: number;
 }
 
 export interface Trace {
@@ -39,7 +39,10 @@ export interface Manner {
   readonly endurance?: number;
   /** In percent, how often something that is against the rules is tried first, and found to be. Default 0. */
   readonly foolish?: number;
-  /** Whether a branch is left after a try or two even where it could still lead on, to be taken up again later. Default false. */
+  /**
+   * Whether a branch is left after a try or two even where it could still lead on, to be taken up again later; and what is tried
+   * in vain is to be read, not learnt. Default false.
+   */
   readonly restless?: boolean;
 }
 

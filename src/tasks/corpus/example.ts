@@ -48,8 +48,8 @@ export interface Example {
   readonly answer: string;
   /** Numbers of the lines that are not to be learnt: wrong on purpose, or the end of a thought that did not end by itself. */
   readonly unsound: readonly number[];
-  /** Numbers of lines, and how many of their first characters are not to be learnt: see {@link Step.foolish}. */
-  readonly foolish?: readonly (readonly [line: number, characters: number])[];
+  /** Numbers of lines, and how many of their first characters are not to be learnt: see {@link Step.unlearnt}. */
+  readonly unlearnt?: readonly (readonly [line: number, characters: number])[];
   /** Of the canonical problem, in hexadecimal. */
   readonly hash: string;
 }
@@ -121,9 +121,9 @@ export function encodeExample(example: Example): { ids: number[]; learnt: boolea
   };
   for (const [i, part] of read.split(EARLIER_GRADE).entries()) add(part, i % 2 === 1);
   for (const [line, text] of learnt.split(/(?<=\n)/u).entries()) {
-    const [, foolish] = example.foolish?.find(([number]) => number === line) ?? [line, 0];
-    add(text.slice(0, foolish), false);
-    add(text.slice(foolish), !example.unsound.includes(line));
+    const [, unlearnt] = example.unlearnt?.find(([number]) => number === line) ?? [line, 0];
+    add(text.slice(0, unlearnt), false);
+    add(text.slice(unlearnt), !example.unsound.includes(line));
   }
   return { ids, learnt: mask };
 }
@@ -219,8 +219,8 @@ export function makeExample(
     ...(style === 'auto' ? {} : { system: SYSTEM_PROMPTS[style] }),
     thinking: steps.map(({ text }) => text).join('\n'),
     answer: trace.answer,
-    ...(foolish > 0
-      ? { foolish: steps.flatMap(({ foolish = 0 }, i) => (foolish > 0 ? [[i, foolish] as const] : [])) }
+    ...(foolish > 0 || restless
+      ? { unlearnt: steps.flatMap(({ unlearnt = 0 }, i) => (unlearnt > 0 ? [[i, unlearnt] as const] : [])) }
       : {}),
     // Cut off, the thought is closed by whoever set the limit: when to close is not learnt, but what to answer then.
     unsound: [...steps.flatMap(({ sound }, i) => (sound === false ? [i] : [])), ...(cut ? [steps.length] : [])],

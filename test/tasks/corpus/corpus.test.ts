@@ -17,6 +17,7 @@ import {
   turnsOf,
   VOCABULARY,
 } from '../../../src/tasks/corpus/index.ts';
+import { CountdownStates } from '../../../src/tasks/countdown-states.ts';
 import { Random, tracedTaskById, tracedTasks } from '../../../src/tasks/index.ts';
 import {
   type ChatTemplate,
@@ -186,7 +187,7 @@ describe('the corpus', () => {
       const { example, ids, learnt } = corpusItem({ ...recipe, mix, shares, manner: { foolish: 50 } }, i);
       const lines = example.thinking?.split('\n') ?? [];
       const foolish = lines.flatMap((line, at) => (/^\d+\/\d+ no$/.test(line) ? [[at, line.indexOf(' ')]] : []));
-      expect(example.foolish).toEqual(foolish);
+      expect(example.unlearnt).toEqual(foolish);
       tries += foolish.length;
       const said = tokenizer.decode(ids.filter((_, j) => learnt[j])).split('\n');
       for (const [at] of foolish)
@@ -232,6 +233,42 @@ describe('the corpus', () => {
       restlessly += visits.length;
     }
     expect(restlessly).toBeGreaterThan(200);
+  });
+
+  it('does not teach what a restless search tries in vain, and mostly sees the end when it is near', () => {
+    const shares = parseShares('full=100,pruned=0,grade=0,judge=0,late=0,recheck=0');
+    const asked = { ...recipe, mix: parseMix('countdown:4'), shares, manner: { endurance: 8, restless: true } };
+    const near = { seen: 0, missed: 0 };
+    const first = { learnt: 0, unlearnt: 0 };
+    for (let i = 0; i < 60; i++) {
+      const { example } = corpusItem(asked, i);
+      const [, given, target] = /^Use ([\d ]+) to make (\d+)/u.exec(example.prompt) as unknown as [
+        string,
+        string,
+        string,
+      ];
+      const states = new CountdownStates(given.split(' ').map(Number), Number(target));
+      for (const [at, line] of (example.thinking as string).split('\n').entries()) {
+        const [, tried, left] = /^(\S+)=\d+ left ([\d ]+)$/u.exec(line) ?? [];
+        if (tried === undefined || left === undefined) continue;
+        const unlearnt = example.unlearnt?.find(([number]) => number === at)?.[1] ?? 0;
+        const numbers = left.split(' ').map(Number);
+        if (states.solvable(numbers)) expect(unlearnt).toBe(0);
+        else if (numbers.length === 2) expect(unlearnt).toBe(tried.length);
+        else first[unlearnt > 0 ? 'unlearnt' : 'learnt']++;
+      }
+      // Of three numbers that can make the target, the first try.
+      for (const [, three, two] of (example.thinking as string).matchAll(
+        / left (\d+ \d+ \d+)\n(?:.* no\n)?.* left (\d+ \d+)$/gmu,
+      )) {
+        if (!states.solvable((three as string).split(' ').map(Number))) continue;
+        near[states.solvable((two as string).split(' ').map(Number)) ? 'seen' : 'missed']++;
+      }
+    }
+    expect(near.seen).toBeGreaterThan(2 * near.missed);
+    expect(near.missed).toBeGreaterThan(0);
+    expect(first.unlearnt).toBeGreaterThan(1.5 * first.learnt);
+    expect(first.learnt).toBeGreaterThan(20);
   });
 
   it('is mixed as asked for', () => {
