@@ -20,9 +20,9 @@ const PATIENCE = 7;
  * Of a restless search: in percent, how often the last move but one leads on, where one does and more numbers came before. It can be
  * seen, and who has learnt from searches that miss it on purpose misses it too.
  */
-const SIGHT = 75;
-/** Of a restless search, how many first moves in vain are learnt, one of so many: what has been tried already is left alone. */
-const LEARNT_IN_VAIN = 3;
+const SIGHT = 60;
+/** Of a restless search: in percent, how often a branch in vain gets a second try. */
+const SECOND_TRY = 70;
 /** Moves looked at when a likely one is chosen among those that lead nowhere. */
 const GLANCE = 4;
 /** How far a miscalculated result lies from the right one. */
@@ -80,15 +80,18 @@ class Search {
     return this.#restless && begins ? this.#random.pick(bad) : this.#likely(bad);
   }
 
-  /** How much of a move is not to be learnt: of a restless search what is tried in vain, but for some first moves. */
-  #unlearnt(move: Move, hopeless: boolean, begins: boolean): number {
-    if (!this.#restless || !hopeless || (begins && this.#random.below(LEARNT_IN_VAIN) === 0)) return 0;
-    return moveText(move).indexOf('=');
+  /**
+   * How much of a move is not to be learnt: of a restless search what is tried in vain when the end is near. Farther from it
+   * nothing can be seen; there it is to be learnt that what has been tried is not tried again.
+   */
+  #unlearnt(move: Move, vain: boolean): number {
+    return this.#restless && vain && move.rest.length === 2 ? moveText(move).indexOf('=') : 0;
   }
 
-  /** Whether something is tried once more before it is left, 1 or 0. */
-  #another(): number {
-    return this.#restless ? Number(this.#random.below(5) === 0) : this.#random.below(2);
+  /** How many moves are tried before these numbers are given up. */
+  #tries(hopeless: boolean, begins: boolean): number {
+    if (this.#restless && !begins) return 1 + Number(this.#random.below(100) < SECOND_TRY);
+    return hopeless ? 1 + this.#random.below(2) : Number.POSITIVE_INFINITY;
   }
 
   /** Sometimes, a division that does not come out even. */
@@ -111,7 +114,8 @@ class Search {
     const hit = near.find(({ result }) => result === target) ?? null;
     const misses = near.filter(({ result }) => result !== target);
     // A person who sees the answer seldom tries another first.
-    const count = hit ? Number(this.#random.below(4) === 0) : 1 + this.#another();
+    const another = () => (this.#restless ? Number(this.#random.below(5) === 0) : this.#random.below(2));
+    const count = hit ? Number(this.#random.below(4) === 0) : 1 + another();
     this.#tryUneven(numbers);
     for (const miss of misses.slice(0, count)) this.#write(`${moveText(miss)} no`, 'failure');
     if (hit) this.#write(`${moveText(hit)} yes`, 'path');
@@ -124,8 +128,7 @@ class Search {
       const last = this.#finish(numbers);
       return last && [last];
     }
-    const hopeless = !this.#states.solvable(numbers);
-    const most = hopeless || (this.#restless && !begins) ? 1 + this.#another() : Number.POSITIVE_INFINITY;
+    const most = this.#tries(!this.#states.solvable(numbers), begins);
     let untried = this.#states.moves(numbers).filter(({ rest }) => !this.#seen.has(keyOf(rest)));
     for (let tried = 0; tried < most && untried.length > 0; tried++) {
       const since = this.#lines.length;
@@ -139,7 +142,7 @@ class Search {
         this.#seen.add(keyOf(move.rest));
         untried = untried.filter(({ rest }) => !this.#seen.has(keyOf(rest)));
       }
-      this.#write(`${moveText(move)} left ${listed(move.rest)}`, 'path', true, this.#unlearnt(move, vain, begins));
+      this.#write(`${moveText(move)} left ${listed(move.rest)}`, 'path', true, this.#unlearnt(move, vain));
       const behind = this.explore(move.rest, false);
       if (behind) return [move, ...behind];
       this.#failures++;

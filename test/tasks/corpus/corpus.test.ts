@@ -239,7 +239,7 @@ describe('the corpus', () => {
     const shares = parseShares('full=100,pruned=0,grade=0,judge=0,late=0,recheck=0');
     const asked = { ...recipe, mix: parseMix('countdown:4'), shares, manner: { endurance: 8, restless: true } };
     const near = { seen: 0, missed: 0 };
-    const first = { learnt: 0, unlearnt: 0 };
+    let first = 0;
     for (let i = 0; i < 60; i++) {
       const { example } = corpusItem(asked, i);
       const [, given, target] = /^Use ([\d ]+) to make (\d+)/u.exec(example.prompt) as unknown as [
@@ -253,9 +253,10 @@ describe('the corpus', () => {
         if (tried === undefined || left === undefined) continue;
         const unlearnt = example.unlearnt?.find(([number]) => number === at)?.[1] ?? 0;
         const numbers = left.split(' ').map(Number);
-        if (states.solvable(numbers)) expect(unlearnt).toBe(0);
-        else if (numbers.length === 2) expect(unlearnt).toBe(tried.length);
-        else first[unlearnt > 0 ? 'unlearnt' : 'learnt']++;
+        // With four numbers nothing can be seen; what was tried there is learnt, so that it is not tried again.
+        const vain = numbers.length === 2 && !states.solvable(numbers);
+        expect(unlearnt, line).toBe(vain ? tried.length : 0);
+        first += Number(numbers.length === 3);
       }
       // Of three numbers that can make the target, the first try.
       for (const [, three, two] of (example.thinking as string).matchAll(
@@ -265,10 +266,9 @@ describe('the corpus', () => {
         near[states.solvable((two as string).split(' ').map(Number)) ? 'seen' : 'missed']++;
       }
     }
-    expect(near.seen).toBeGreaterThan(2 * near.missed);
+    expect(near.seen).toBeGreaterThan(1.2 * near.missed);
     expect(near.missed).toBeGreaterThan(0);
-    expect(first.unlearnt).toBeGreaterThan(1.5 * first.learnt);
-    expect(first.learnt).toBeGreaterThan(20);
+    expect(first).toBeGreaterThan(200);
   });
 
   it('is mixed as asked for', () => {
