@@ -58,7 +58,8 @@ function pointsOf(cell: Cell): LabPoint[] {
 
 /** The curve through the cells of one task and difficulty; null without samples of unbound thought. */
 function curveOf(model: string, task: string, cells: readonly Cell[]): AccuracyModel | null {
-  const free = cells.find(({ maxThinking }) => maxThinking === null);
+  // Of several lengths the greatest: what comes of thinking as long as one likes. The others count as limits do.
+  const [free] = cells.filter(({ maxThinking }) => maxThinking === null).sort((a, b) => b.maxTokens - a.maxTokens);
   if (!free) return null;
   const { n, tokens, correct, device, maxTokens } = free;
   const shape = { ...ASSUMED, halfLength: tokens / (n * correct.length) };

@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--greedy", action="store_true", help="one answer of temperature 0")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--max-thinking", help="tokens of thinking; several, by commas, are measured one after the other")
-    parser.add_argument("--max-tokens", type=int, default=1536)
+    parser.add_argument("--max-tokens", default="1536", help="most tokens of a sample; several, by commas, are read off the same samples")
     parser.add_argument("--lanes", type=int, default=512)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
@@ -65,10 +65,11 @@ def main() -> None:
     device = torch.device(args.device)
     model = load_model(args.model).to(device)
     end = json.loads((args.model / "config.json").read_text())["eos_token_id"]
+    lengths = sorted(int(length) for length in args.max_tokens.split(","))
     limits = [int(limit) for limit in args.max_thinking.split(",")] if args.max_thinking else [None]
     n, temperature = (1, 0.0) if args.greedy else (args.n, args.temperature)
     lines = args.out.read_text().splitlines() if args.out.exists() else []
-    name = lambda x: tuple(x[k] for k in ("task", "difficulty", "problems", "n", "temperature", "maxThinking", "seed"))  # noqa: E731
+    name = lambda x: tuple(x[k] for k in ("task", "difficulty", "problems", "n", "temperature", "maxThinking", "seed", "maxTokens"))  # noqa: E731
     known = {name(json.loads(line)) for line in lines}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with Tasks() as tasks:
@@ -76,28 +77,30 @@ def main() -> None:
             for limit in limits:
                 cell = {"task": task, "difficulty": difficulty, "problems": args.problems, "n": n}
                 cell.update(temperature=temperature, maxThinking=limit, seed=args.seed)
-                if name(cell) in known:
+                wanted = [length for length in lengths if name({**cell, "maxTokens": length}) not in known]
+                if not wanted:
                     continue
                 began = time.time()
                 problems = tasks.problems(task, difficulty, 0, args.problems, held_out=True)
-                sampling = Sampling(temperature, args.max_tokens, (end, 0), limit, close_thinking=close_thinking(args.model))
+                sampling = Sampling(temperature, wanted[-1], (end, 0), limit, close_thinking=close_thinking(args.model))
                 generator = torch.Generator(device=device).manual_seed(args.seed)
                 drawn = sample(model, [p["ids"] for p in problems], sampling, generator, n, args.lanes)
                 asked = [problems[one.prompt] for one in drawn]
-                verdicts = tasks.verify(
-                    [{"task": task, "prompt": p["prompt"], "ids": one.ids} for p, one in zip(asked, drawn)]
-                )
-                right = [0] * len(problems)
-                for one, verdict in zip(drawn, verdicts):
-                    right[one.prompt] += bool(verdict["correct"])
-                cell["maxTokens"] = args.max_tokens
-                cell["correct"] = right
-                cell["tokens"] = sum(len(one.ids) for one in drawn)
-                cell["seconds"] = round(time.time() - began, 1)
-                cell["device"] = device_name(device)
-                with args.out.open("a") as file:
-                    file.write(json.dumps(cell) + "\n")
-                print(f"{task}/{difficulty} limit {limit}: {sum(right) / (n * len(right)):.3f}", flush=True)
+                for length in wanted:
+                    verdicts = tasks.verify(
+                        [{"task": task, "prompt": p["prompt"], "ids": one.ids[:length]} for p, one in zip(asked, drawn)]
+                    )
+                    right = [0] * len(problems)
+                    for one, verdict in zip(drawn, verdicts):
+                        right[one.prompt] += bool(verdict["correct"])
+                    line = {**cell, "maxTokens": length, "correct": right}
+                    line["tokens"] = sum(min(length, len(one.ids)) for one in drawn)
+                    # Of all the samples, whatever their length.
+                    line["seconds"] = round(time.time() - began, 1)
+                    line["device"] = device_name(device)
+                    with args.out.open("a") as file:
+                        file.write(json.dumps(line) + "\n")
+                    print(f"{task}/{difficulty} thinking {limit} tokens {length}: {sum(right) / (n * len(right)):.3f}", flush=True)
 
 
 if __name__ == "__main__":

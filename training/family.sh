@@ -30,7 +30,7 @@ publish() {
   "$python" training/export.py --checkpoint "$2" --out "models/$1"
   npm run -s corpus -- --tokenizer "models/$1"
   "$python" training/evaluate.py --device "$device" --model "models/$1" --cells "$cells" --problems "$problems" \
-    --out "models/$1/results.jsonl"
+    --max-tokens 1024,2048 --out "models/$1/results.jsonl"
 }
 
 for size in $sizes; do

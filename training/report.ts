@@ -40,6 +40,41 @@ function cellsOf(path: string): Cell[] {
 /** Sampled, and thinking as long as the context lets it. */
 const isWhole = ({ maxThinking, temperature, n }: Cell): boolean => maxThinking === null && temperature > 0 && n > 1;
 
+const lengthsOf = ({ cells }: Measured): number[] => [
+  ...new Set(cells.filter(isWhole).map(({ maxTokens }) => maxTokens)),
+];
+
+/** The same models with the samples of one length alone; those that have none are left out. */
+function ofLength(measured: readonly Measured[], maxTokens: number): Measured[] {
+  return measured.flatMap(({ model, cells }) => {
+    const kept = cells.filter((cell) => !isWhole(cell) || cell.maxTokens === maxTokens);
+    return kept.some(isWhole) ? [{ model, cells: kept }] : [];
+  });
+}
+
+/** Longer samples than the least, where some models were given them, beside the same models' short ones. */
+function longer(measured: readonly Measured[], least: number): string[] {
+  const given = measured.filter((one) => lengthsOf(one).some((length) => length > least));
+  const columns = given.flatMap((one) =>
+    lengthsOf(one)
+      .sort((a, b) => a - b)
+      .map((length) => {
+        const [{ model, cells }] = ofLength([one], length) as [Measured];
+        return { model: `${model}, up to ${length}`, cells };
+      }),
+  );
+  if (columns.length === 0) return [];
+  return [
+    '',
+    'The same with more tokens, pass@1, pass@8 (both in %) and tokens of a sample:',
+    '',
+    table(columns, (cell) => {
+      const many = cell.n < 8 ? '—' : percent(estimate(cell, 8).mean);
+      return `${shown(estimate(cell, 1))} / ${many} / ${(cell.tokens / (cell.n * cell.correct.length)).toFixed(0)}`;
+    }),
+  ];
+}
+
 /** A row a cell, a column a model; null where a cell does not tell. */
 function table(measured: readonly Measured[], show: (cell: Cell) => string | null): string {
   const names = [...new Set(measured.flatMap(({ cells }) => cells.filter(isWhole).map(nameOf)))];
@@ -134,7 +169,10 @@ export interface Report {
 
 /** What the models in `folder` were measured to do. */
 export function report(folder: string): Report {
-  const measured = measuredModels(folder);
+  const all = measuredModels(folder);
+  // Models are compared at one length.
+  const least = Math.min(...all.flatMap(lengthsOf));
+  const measured = ofLength(all, least);
   const text = [
     scope(measured),
     '',
@@ -149,13 +187,14 @@ export function report(folder: string): Report {
     'Tokens of a sample, prompt aside:',
     '',
     table(measured, (cell) => (cell.tokens / (cell.n * cell.correct.length)).toFixed(0)),
+    ...longer(all, least),
   ].join('\n');
   const drawn = plotsOf(measured).filter(([, plot]) => plot.series.length > 0);
   return {
     text,
     drawings: Object.fromEntries(drawn.map(([file, plot]) => [file, renderPlot(plot)])),
     known: `${JSON.stringify(
-      measured.flatMap(({ model, cells }) => curvesOf(model, cells)),
+      all.flatMap(({ model, cells }) => curvesOf(model, cells)),
       null,
       2,
     )}\n`,

@@ -16,10 +16,7 @@ import type { Manner, Reconsidering, Step, StepRole, Trace } from './traced.ts';
 const LUCK: Readonly<Record<number, number>> = { 3: 45, 4: 55, 5: 65 };
 /** Branches given up before luck becomes certain: a trace has to end. Times the endurance asked for. */
 const PATIENCE = 7;
-/**
- * Of a restless search: in percent, how often the last move but one leads on, where one does and more numbers came before. It can be
- * seen, and who has learnt from searches that miss it on purpose misses it too.
- */
+/** Of a restless search: in percent, how often the last move but one leads on, where one does and more numbers came before. */
 const SIGHT = 60;
 /** Of a restless search: in percent, how often a branch in vain gets a second try. */
 const SECOND_TRY = 70;
@@ -82,7 +79,7 @@ class Search {
 
   /**
    * How much of a move is not to be learnt: of a restless search what is tried in vain when the end is near. Farther from it
-   * nothing can be seen; there it is to be learnt that what has been tried is not tried again.
+   * it is to be learnt that what has been tried is not tried again.
    */
   #unlearnt(move: Move, vain: boolean): number {
     return this.#restless && vain && move.rest.length === 2 ? moveText(move).indexOf('=') : 0;

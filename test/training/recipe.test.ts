@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { directorySource } from '../../src/checkpoint/node.ts';
 import { corpus } from '../../src/cli/corpus.ts';
+import type { Cell } from '../../training/curves.ts';
 import { loadReference, relativeError } from '../reference/load.ts';
 import { python, runPython } from '../support/python.ts';
 
@@ -89,6 +90,27 @@ describe.skipIf(python === undefined)('the recipe, in PyTorch', { timeout: PATIE
         expect(relativeError(rows[promptIds.length - 1]!, lastLogits)).toBeLessThan(1e-5);
         expect(relativeError(rows[10]!, logitsAtPosition10)).toBeLessThan(1e-5);
       }
+    });
+
+    it('measures how often a model is right, with several lengths from the same samples', () => {
+      const out = join(folder, 'results.jsonl');
+      const args = ['evaluate.py', '--model', model, '--problems', '6', '--n', '2', '--device', 'cpu', '--out', out];
+      runPython([...args, '--cells', 'kk:2', '--max-tokens', '24,12']);
+      const lines = readFileSync(out, 'utf8').trim().split('\n');
+      const cells = lines.map((line) => JSON.parse(line) as Cell);
+      expect(cells.map(({ maxTokens }) => maxTokens)).toEqual([12, 24]);
+      for (const { correct, tokens, maxTokens, n } of cells) {
+        expect(correct).toHaveLength(6);
+        expect(tokens).toBeLessThanOrEqual(6 * n * maxTokens);
+      }
+      // The short ones are drawn again as they were: the beginnings of the long ones.
+      const alone = join(folder, 'alone.jsonl');
+      runPython([...args.slice(0, -1), alone, '--cells', 'kk:2', '--max-tokens', '12']);
+      const again = JSON.parse(readFileSync(alone, 'utf8')) as Cell;
+      expect(again).toMatchObject({ correct: cells[0]!.correct, tokens: cells[0]!.tokens });
+      // What is there already is not measured again.
+      runPython([...args, '--cells', 'kk:2', '--max-tokens', '12,24']);
+      expect(readFileSync(out, 'utf8').trim().split('\n')).toEqual(lines);
     });
 
     it('reinforces a checkpoint with rewards from the tasks', () => {
