@@ -28,6 +28,7 @@ function estimate(cell: Cell, k: number): Estimate {
 
 const percent = (x: number): string => (100 * x).toFixed(1);
 const shown = ({ mean, low, high }: Estimate): string => `${percent(mean)} (${percent(low)}–${percent(high)})`;
+const tokensOf = ({ tokens, n, correct }: Cell): string => (tokens / (n * correct.length)).toFixed(0);
 const nameOf = ({ task, difficulty }: Cell): string => `${task}/${difficulty}`;
 
 function cellsOf(path: string): Cell[] {
@@ -70,7 +71,7 @@ function longer(measured: readonly Measured[], least: number): string[] {
     '',
     table(columns, (cell) => {
       const many = cell.n < 8 ? '—' : percent(estimate(cell, 8).mean);
-      return `${shown(estimate(cell, 1))} / ${many} / ${(cell.tokens / (cell.n * cell.correct.length)).toFixed(0)}`;
+      return `${shown(estimate(cell, 1))} / ${many} / ${tokensOf(cell)}`;
     }),
   ];
 }
@@ -186,7 +187,7 @@ export function report(folder: string): Report {
     '',
     'Tokens of a sample, prompt aside:',
     '',
-    table(measured, (cell) => (cell.tokens / (cell.n * cell.correct.length)).toFixed(0)),
+    table(measured, tokensOf),
     ...longer(all, least),
   ].join('\n');
   const drawn = plotsOf(measured).filter(([, plot]) => plot.series.length > 0);

@@ -45,8 +45,8 @@ class Search {
   ) {
     this.#states = new CountdownStates(numbers, target);
     this.#random = random;
-    // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen. A restless one is short
-    // for its luck.
+    // Who has less luck searches longer, and most of a long search has to be so for all of it to be seen. A restless one
+    // wastes less behind each failure, so that it takes rarer luck to be as long.
     this.#luck = (LUCK[numbers.length] ?? 75) / (restless ? endurance : Math.sqrt(endurance));
     this.#patience = PATIENCE * endurance;
     this.#foolish = foolish;

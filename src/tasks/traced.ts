@@ -41,7 +41,7 @@ export interface Manner {
   readonly foolish?: number;
   /**
    * Whether a branch is left after a try or two even where it could still lead on, to be taken up again later; and what is tried
-   * in vain is to be read, not learnt. Default false.
+   * in vain close to the end is to be read, not learnt. Default false.
    */
   readonly restless?: boolean;
 }
